@@ -1,0 +1,66 @@
+# make demo | test | lint | bench | soak | docs | changelog | constraints | clean
+
+# The first Python from 3.10 on that can make an environment (Debian's own comes without ensurepip).
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.10 python3 python \
+	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.11.*/bin/python "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[0-3].*/bin/python; do \
+	"$$python" -c 'import sys, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& { echo "$$python"; break; }; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCKED := pyproject.toml constraints/newest.txt
+LOCK := UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 --upgrade --no-header --no-annotate
+CLIENTS := aiokafka,confluent-kafka,kafka-python
+
+.PHONY: demo test lint bench soak docs changelog constraints clean
+.DELETE_ON_ERROR:
+
+demo: .venv/demo-installed
+	$(BIN)/python -m unbroken demo
+
+test: .venv/dev-installed
+	$(BIN)/python tests/matrix.py
+
+lint: .venv/dev-installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/towncrier build --draft --version next > build/changelog.md
+	@# What only one machine has: folders of its owner, addresses of registries.
+	@! git grep --untracked -nE '(^|[^[:alnum:]._])/(work|root|home/[a-z]+|tmp/[a-z]+)/|pypi[.]org|pythonhosted[.]org|maven[.]org|npmjs[.](org|com)|proxy[.]golang' \
+		|| { echo 'a machine path or a registry host is tracked'; exit 1; }
+	$(if $(wildcard docs/conf.py),$(MAKE) docs)
+
+docs: .venv/dev-installed
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+
+bench: .venv/dev-installed
+	$(BIN)/python -m bench
+
+soak: .venv/dev-installed
+	$(BIN)/python -m bench.soak
+
+changelog: .venv/dev-installed
+	$(BIN)/towncrier build --draft --version next
+
+constraints: .venv/dev-installed
+	$(LOCK) --all-extras --group dev --output-file constraints/newest.txt
+	$(LOCK) --extra demo --extra testing --extra aiokafka --extra confluent-kafka --extra kafka-python --group test \
+		--constraint constraints/oldest.in --output-file constraints/oldest.txt
+
+clean:
+	rm -rf .venv .tox build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo 'unbroken needs Python 3.10 to 3.13 with venv (Debian: apt-get install python3-venv)'; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) --upgrade --constraint constraints/newest.txt pip  # older ones do not know dependency groups
+
+.venv/demo-installed: .venv/bin/python $(LOCKED)
+	$(PIP) --constraint constraints/newest.txt --editable '.[demo,$(CLIENTS)]'
+	@touch $@
+
+.venv/dev-installed: .venv/bin/python $(LOCKED)
+	$(PIP) --constraint constraints/newest.txt --editable '.[demo,testing,$(CLIENTS)]' --group dev
+	@mkdir -p build && touch $@

@@ -1,0 +1,15 @@
+"""Starts the servers that tests and measurements talk to. Never imported by `unbroken`.
+
+One module per server, named after it. Each has `running()`, a context manager that gives the address of a server that
+answers, started for the occasion or found through the environment variable that the module names. A server is added by
+its module and one line in `SERVICES`.
+"""
+
+SERVICES = {
+    "embedded": "librdkafka's mock cluster inside this process: no JVM, no transactions worth testing",
+    "kafka": "Apache Kafka, one node, from Maven Central (or a running one: UNBROKEN_KAFKA=host:port)",
+}
+
+
+class Unavailable(RuntimeError):
+    """This machine cannot run the server: the message names what is missing and how to get it."""

@@ -1,0 +1,121 @@
+"""The servers that tests talk to, and the check that every test ends with the context it began with."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from opentelemetry.context import get_current
+
+SERVERS = ("embedded", "real", "chromium")
+_LEFT_OUT = pytest.StashKey[dict[str, str]]()
+_FIXTURES = {"embedded": "embedded", "real_kafka": "real", "chromium": "chromium"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--without",
+        default="",
+        metavar="SERVERS",
+        help=f"servers whose tests are not part of this run, separated by commas: {', '.join(SERVERS)}",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_LEFT_OUT] = {}
+    unknown = _unwanted(config) - set(SERVERS)
+    if unknown:
+        raise pytest.UsageError(f"--without: no such server: {', '.join(sorted(unknown))}")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "kafka" in metafunc.fixturenames:
+        wanted = [name for name in ("embedded", "real") if name not in _unwanted(metafunc.config)]
+        metafunc.parametrize("kafka", wanted, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    unwanted = _unwanted(config)
+    dropped = [
+        item for item in items if any(_FIXTURES.get(name) in unwanted for name in getattr(item, "fixturenames", ()))
+    ]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was left out, and write it to the file that `make test` reads at its end."""
+    left_out = config.stash[_LEFT_OUT]
+    if not left_out:
+        return
+    lines = [f"{name}: {why}" for name, why in left_out.items()]
+    terminalreporter.section("left out")
+    terminalreporter.write_line("\n".join(lines))
+    if report := os.environ.get("UNBROKEN_LEFT_OUT"):
+        with Path(report).open("a") as file:
+            file.writelines(f"{' '.join(line.split())}\n" for line in lines)
+
+
+def _unwanted(config: pytest.Config) -> set[str]:
+    return {name for name in config.getoption("--without").split(",") if name}
+
+
+def _leave_out(config: pytest.Config, name: str, why: str) -> NoReturn:
+    """End the test: skipped on a developer's machine, failed where everything has to run (CI=true)."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{name} cannot be left out here: {why}", pytrace=False)
+    config.stash[_LEFT_OUT][name] = why
+    pytest.skip(f"{name}: {why}")
+
+
+@pytest.fixture(autouse=True)
+def the_context_is_as_it_was() -> Iterator[None]:
+    """Fail a test that ends with another OpenTelemetry context than it began with."""
+    before = get_current()
+    yield
+    assert get_current() == before, "the test left a context attached"
+
+
+@pytest.fixture(scope="session")
+def embedded(pytestconfig: pytest.Config) -> Iterator[str]:
+    """The bootstrap address of the Kafka inside the confluent-kafka wheel."""
+    try:
+        from services import embedded as service
+    except ModuleNotFoundError as error:
+        _leave_out(pytestconfig, "embedded Kafka", f"{error}; pip install confluent-kafka")
+    with service.running() as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def real_kafka(pytestconfig: pytest.Config) -> Iterator[str]:
+    """The bootstrap address of an Apache Kafka, started for this session or given by UNBROKEN_KAFKA."""
+    from services import Unavailable
+    from services import kafka as service
+
+    with ExitStack() as stack:
+        try:
+            bootstrap = stack.enter_context(service.running())
+        except Unavailable as error:
+            _leave_out(pytestconfig, "real Kafka", str(error))
+        yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> str:
+    """The bootstrap address of each Kafka in turn: a test with this fixture runs on `embedded` and on `real`."""
+    bootstrap: str = request.getfixturevalue({"embedded": "embedded", "real": "real_kafka"}[request.param])
+    return bootstrap
+
+
+@pytest.fixture(scope="session")
+def chromium(pytestconfig: pytest.Config) -> str:
+    """The path of a Chromium for playwright, whose own download is not used."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        _leave_out(pytestconfig, "Chromium", "there is no `chromium` in PATH. Debian: apt-get install chromium")
+    return path
