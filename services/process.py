@@ -26,6 +26,7 @@ class ServerProcess:
 
     def __init__(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> None:
         self._log = log
+        self._killed = False
         parent = os.getpid()
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -59,11 +60,13 @@ class ServerProcess:
 
     def kill(self) -> None:
         """End the whole process group by SIGKILL; when this returns the process is gone and its ports are free."""
+        if self._killed:
+            return
+        self._killed = True
         atexit.unregister(self.kill)
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        with suppress(ProcessLookupError):  # also when the server itself has ended: its children may live
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def last_words(self, lines: int = 20) -> str:
         """The end of the log, for an error message."""

@@ -10,9 +10,13 @@ from typing import NoReturn
 import pytest
 from opentelemetry.context import get_current
 
+from services import Unavailable
+from services import kafka as kafka_service
+from services.kafka import Kafka
+
 SERVERS = ("embedded", "real", "chromium")
 _LEFT_OUT = pytest.StashKey[dict[str, str]]()
-_FIXTURES = {"embedded": "embedded", "real_kafka": "real", "chromium": "chromium"}
+_FIXTURES = {"embedded": "embedded", "real_kafka": "real", "own_kafka": "real", "chromium": "chromium"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,15 +98,23 @@ def embedded(pytestconfig: pytest.Config) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def real_kafka(pytestconfig: pytest.Config) -> Iterator[str]:
     """The bootstrap address of an Apache Kafka, started for this session or given by UNBROKEN_KAFKA."""
-    from services import Unavailable
-    from services import kafka as service
-
     with ExitStack() as stack:
         try:
-            bootstrap = stack.enter_context(service.running())
+            bootstrap = stack.enter_context(kafka_service.running())
         except Unavailable as error:
             _leave_out(pytestconfig, "real Kafka", str(error))
         yield bootstrap
+
+
+@pytest.fixture
+def own_kafka(pytestconfig: pytest.Config) -> Iterator[Kafka]:
+    """An Apache Kafka of the test's own, also when UNBROKEN_KAFKA is set: to be killed and started again."""
+    with ExitStack() as stack:
+        try:
+            kafka = stack.enter_context(Kafka())
+        except Unavailable as error:
+            _leave_out(pytestconfig, "a Kafka to kill", str(error))
+        yield kafka
 
 
 @pytest.fixture(scope="session")

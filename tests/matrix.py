@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +87,7 @@ def run(environment: str, pythons: list[Path]) -> Outcome:
     report = RESULTS / f"{environment}.xml"
     if not report.exists():  # it was not even installed
         return Outcome(environment, 0, 1, 0, seconds, status or 1)
-    suites = ElementTree.parse(report).getroot().iter("testsuite")
+    suites = ET.parse(report).getroot().iter("testsuite")
     tests, failed, skipped = 0, 0, 0
     for suite in suites:
         tests += int(suite.get("tests", 0))
