@@ -1,0 +1,93 @@
+"""`python -m bench`: measure, print, write `bench/results.json`."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as RichTable
+
+from bench import broker, environments, plan, processes, table
+from bench.report import report
+from bench.results import Samples
+from bench.worker import Job
+
+RESULTS = Path(__file__).parent / "results.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much is run."""
+
+    repeats: int
+    memory_repeats: int
+    messages: int
+    soaked: int
+
+
+FULL = Scale(repeats=11, memory_repeats=3, messages=15_000, soaked=1_000_000)
+QUICK = Scale(repeats=3, memory_repeats=1, messages=5_000, soaked=200_000)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run what `argv` asks for and return 0: a missed bar is printed, not an error."""
+    options = _parser().parse_args(argv)
+    sections = [options.only] if options.only else list(plan.SECTIONS)
+    console = Console()
+    with console.status("environments"):
+        environments.install_the_tree()
+    found = measure(sections, QUICK if options.quick else FULL, console)
+    for part in table.tables(found):
+        console.print(_rich(part))
+    options.output.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    console.print(f"written: {options.output.name}")
+    return 0
+
+
+def measure(sections: list[str], scale: Scale, console: Console) -> dict[str, Any]:
+    """Return the report of `sections`, as it is written."""
+    samples = Samples()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with broker.running() as bootstrap, Progress(*columns, console=console, transient=True) as progress:
+        for section in sections:
+            repeats = scale.memory_repeats if section == "memory" else scale.repeats
+            groups = plan.groups(section, bootstrap, scale.messages, scale.soaked)
+            task = progress.add_task(section, total=repeats * sum(map(len, groups)))
+            for group in groups:
+                processes.take_turns(group, repeats, samples, lambda _, task=task: progress.advance(task))
+        if "micro" in sections:
+            compare_spans(bootstrap, console)
+    return report(samples, asdict(scale)).as_json()
+
+
+def compare_spans(bootstrap: str, console: Console) -> None:
+    """Say so when the span of `process` and the bare one that it is measured against are not alike."""
+    ours, bare = (
+        processes.run(Job(name, "bench.micro", "attributes", {"environment": name, "bootstrap": bootstrap}))
+        for name in ("unbroken", "opentelemetry")
+    )
+    if ours != bare:
+        console.print(f"[red]the spans that are compared differ[/]\n{ours}\n{bare}")
+
+
+def _rich(part: table.Table) -> RichTable:
+    shown = RichTable(*part.columns, title=part.title)
+    for row in part.rows:
+        shown.add_row(*row, style="red" if row[-1] == "missed" else None)
+    return shown
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repeats and messages: to see that it runs")
+    parser.add_argument("--only", choices=plan.SECTIONS, help="one part of the measurements")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="where the figures go (default: %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

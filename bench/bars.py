@@ -1,0 +1,69 @@
+"""What unbroken has to reach, as data."""
+
+from dataclasses import dataclass
+
+from bench.contenders import CONTRIB, DROP_IN
+from bench.memory import COST_EARLY, COST_LATE, GROWTH
+from bench.micro import BARE, EXTRACT, HAND, INJECT, OURS, STEP, STOCK
+from bench.results import Cell, Samples, Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The ratio of `cell` to `reference`, or `cell` itself, is `at_most` this; `note` says what was compared."""
+
+    what: str
+    cell: Cell
+    reference: Cell | None
+    at_most: float
+    note: str = ""
+
+    def measured(self, samples: Samples) -> Spread | None:
+        """Return the figure that is held against the bar, None when it was not measured."""
+        if self.reference is None:
+            return samples.spread(self.cell) if samples.has(self.cell) else None
+        return samples.ratio(self.cell, self.reference) if samples.has(self.cell, self.reference) else None
+
+
+def _micro(what: str, row: str, reference: str, at_most: float, note: str = "") -> Bar:
+    return Bar(what, Cell(row, OURS), Cell(row, reference), at_most, note)
+
+
+def _loop(what: str, row: str, at_most: float, note: str = "") -> Bar:
+    return Bar(what, Cell(row, DROP_IN), Cell(row, CONTRIB), at_most, note)
+
+
+BARS = (
+    _micro("`inject` / stock `propagate.inject`", f"{INJECT}, 0 headers", STOCK, 0.45),
+    _micro(f"{EXTRACT} / stock", f"{EXTRACT}, 3 headers", STOCK, 0.50),
+    _micro("`process`, sampled / bare SDK span with the same attributes and link", f"{STEP}, 3 headers", BARE, 1.2),
+    _micro(
+        "`process`, unsampled / by hand: extract, attach, `start_as_current_span`, detach",
+        f"{STEP}, 3 headers unsampled",
+        HAND,
+        0.30,
+        "by hand without attributes and link",
+    ),
+    _loop("confluent poll loop over bare / contrib's, sampled", "confluent-kafka poll, sampled", 0.45),
+    _loop(
+        "confluent poll loop over bare / contrib's, unsampled",
+        "confluent-kafka poll, unsampled",
+        0.20,
+        "records with flag 00, default sampler; contrib opens a new trace for each and records it",
+    ),
+    _loop(
+        "confluent poll loop over bare / contrib's, `ALWAYS_OFF`",
+        "confluent-kafka poll, ALWAYS_OFF",
+        0.20,
+        "nobody records",
+    ),
+    _loop("confluent produce over bare / contrib's, sampled", "confluent-kafka produce, sampled", 0.65),
+    _loop(
+        "confluent produce over bare / contrib's, unsampled",
+        "confluent-kafka produce, unsampled",
+        0.30,
+        "inside an unsampled span",
+    ),
+    Bar("memory: RSS after 1,000,000 messages minus after 100,000, MiB", GROWTH, None, 5.0),
+    Bar("cost per message after 1,000,000 / after 10,000", COST_LATE, COST_EARLY, 1.1),
+)

@@ -1,0 +1,238 @@
+"""One call at a time: every statement that is timed, as a table."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.records import CASES, Case, Pairs
+from bench.timing import Namespace, microseconds
+
+STOCK, DICT, HAND, FULL, BARE = "stock", "stock, dict", "by hand", "by hand, same span", "bare SDK span"
+OURS, DDTRACE = "unbroken", "ddtrace"
+
+ENVIRONMENT_OF = {
+    STOCK: "opentelemetry",
+    DICT: "opentelemetry",
+    HAND: "opentelemetry",
+    FULL: "opentelemetry",
+    BARE: "opentelemetry",
+    DDTRACE: "ddtrace",
+    OURS: "unbroken",
+}
+
+OPENTELEMETRY_NAMES = """
+from opentelemetry import context, propagate, trace
+from opentelemetry.context import attach, detach
+from opentelemetry.propagate import extract, inject
+from opentelemetry.trace import Link, SpanKind
+from bench.by_hand import HeadersGetter, parent_of
+getter = HeadersGetter()
+tracer = trace.get_tracer("bench")
+parent = parent_of(headers)
+link = trace.get_current_span(parent).get_span_context()
+"""
+OURS_NAMES = "from unbroken import attached, extract, inject, process\n"
+DDTRACE_NAMES = """
+from ddtrace.propagation.http import HTTPPropagator
+from ddtrace.trace import tracer
+activate = tracer.context_provider.activate
+parent = HTTPPropagator.extract({name: value.decode() for name, value in headers})
+"""
+
+IN_A_SPAN = """
+attach(parent)
+attach(trace.set_span_in_context(tracer.start_span("handler")))
+"""
+
+WITH_ATTRIBUTES = """
+    kind=SpanKind.CONSUMER,
+    attributes={
+        "messaging.system": "kafka",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": topic,
+        "messaging.destination.partition.id": "0",
+        "messaging.kafka.offset": 0,
+        "messaging.kafka.message.key": "order-17",
+    },
+    links=[Link(link)],
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one contender executes for one operation; `setup` runs once before."""
+
+    operation: str
+    contender: str
+    setup: str
+    statement: str
+
+    def fits(self, case: Case) -> bool:
+        """Tell whether the operation makes sense for `case`."""
+        if self.operation == INJECT:
+            return case.user == 0
+        return self.operation != INJECT_INTO or case.user > 0
+
+
+INJECT, INJECT_INTO = "inject", "inject into the user's headers"
+EXTRACT, STEP = "extract + attach + detach", "whole step"
+
+STATEMENTS = (
+    Statement(INJECT, STOCK, OPENTELEMETRY_NAMES + IN_A_SPAN, "carrier = {}; inject(carrier)"),
+    Statement(INJECT, DDTRACE, DDTRACE_NAMES, "carrier = {}; HTTPPropagator.inject(parent, carrier)"),
+    Statement(INJECT, OURS, OPENTELEMETRY_NAMES + IN_A_SPAN + OURS_NAMES, "inject()"),
+    Statement(INJECT_INTO, STOCK, OPENTELEMETRY_NAMES + IN_A_SPAN, "carrier = dict(user_headers); inject(carrier)"),
+    Statement(
+        INJECT_INTO, DDTRACE, DDTRACE_NAMES, "carrier = dict(user_headers); HTTPPropagator.inject(parent, carrier)"
+    ),
+    Statement(INJECT_INTO, OURS, OPENTELEMETRY_NAMES + IN_A_SPAN + OURS_NAMES, "inject(user_headers)"),
+    Statement(
+        EXTRACT, STOCK, OPENTELEMETRY_NAMES, "token = attach(extract(message.headers(), getter=getter)); detach(token)"
+    ),
+    Statement(
+        EXTRACT,
+        DICT,
+        OPENTELEMETRY_NAMES,
+        "token = attach(extract({name: value.decode() for name, value in message.headers()})); detach(token)",
+    ),
+    Statement(
+        EXTRACT, DDTRACE, DDTRACE_NAMES, "activate(HTTPPropagator.extract(dict(message.headers()))); activate(None)"
+    ),
+    Statement(
+        EXTRACT,
+        OURS,
+        OPENTELEMETRY_NAMES + OURS_NAMES,
+        """
+with attached(extract(message.headers())):
+    pass
+""",
+    ),
+    Statement(
+        STEP,
+        HAND,
+        OPENTELEMETRY_NAMES,
+        """
+token = attach(extract(message.headers(), getter=getter))
+try:
+    with tracer.start_as_current_span("process orders", kind=SpanKind.CONSUMER):
+        pass
+finally:
+    detach(token)
+""",
+    ),
+    Statement(
+        STEP,
+        FULL,
+        OPENTELEMETRY_NAMES,
+        f"""
+token = attach(extract(message.headers(), getter=getter))
+try:
+    with tracer.start_as_current_span("process orders", {WITH_ATTRIBUTES}):
+        pass
+finally:
+    detach(token)
+""",
+    ),
+    Statement(
+        STEP,
+        BARE,
+        OPENTELEMETRY_NAMES,
+        f"""
+span = tracer.start_span("process orders", context=parent, {WITH_ATTRIBUTES})
+span.end()
+""",
+    ),
+    Statement(
+        STEP,
+        DDTRACE,
+        DDTRACE_NAMES,
+        """
+activate(HTTPPropagator.extract(dict(message.headers())))
+with tracer.trace("process orders"):
+    pass
+activate(None)
+""",
+    ),
+    Statement(
+        STEP,
+        OURS,
+        OURS_NAMES,
+        """
+with process(message):
+    pass
+""",
+    ),
+)
+
+SPAN_OF = {
+    "opentelemetry": f'span = tracer.start_span("process orders", context=parent, {WITH_ATTRIBUTES})',
+    "unbroken": "with process(message): span = trace.get_current_span()",
+}
+
+
+def measure(environment: str, bootstrap: str) -> dict[str, float]:
+    """Return the microseconds of every statement of the contenders in `environment`, by "row | contender"."""
+    _prepare(environment)
+    found: dict[str, float] = {}
+    for case, namespace in _namespaces(bootstrap):
+        for row in STATEMENTS:
+            if ENVIRONMENT_OF[row.contender] == environment and row.fits(case):
+                found[f"{row.operation}, {case.name} | {row.contender}"] = _run(row, namespace)
+    return found
+
+
+def attributes(environment: str, bootstrap: str) -> dict[str, str]:
+    """Return the attributes of the span that is timed: the bare one and that of `process` have to be alike."""
+    _prepare(environment)
+    _, namespace = next(_namespaces(bootstrap))
+    exec(OPENTELEMETRY_NAMES + (OURS_NAMES if environment == "unbroken" else ""), namespace)
+    exec(SPAN_OF[environment], namespace)
+    span = namespace["span"]
+    found = {name: str(value) for name, value in sorted(span.attributes.items())}  # type: ignore[attr-defined]
+    return {**found, "links": str(len(span.links))}  # type: ignore[attr-defined]
+
+
+def _prepare(environment: str) -> None:
+    if environment == "ddtrace":
+        from bench import datadog
+
+        datadog.drop_every_trace()
+    else:
+        from bench import tracing
+
+        tracing.provide()
+
+
+def _namespaces(bootstrap: str) -> Iterator[tuple[Case, Namespace]]:
+    """Yield each case with the names that its statements use; the message is one that was really consumed."""
+    from confluent_kafka import Consumer, TopicPartition
+
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench"})
+    for case in CASES:
+        consumer.assign([TopicPartition(case.topic, 0, 0)])
+        while (message := consumer.poll(10)) is None or message.error():
+            print(f"waiting for a record of {case.topic}", file=sys.stderr)
+        headers: Pairs = message.headers()
+        yield (
+            case,
+            {
+                "message": message,
+                "headers": headers,
+                "user_headers": case.user_headers(),
+                "topic": case.topic,
+            },
+        )
+    consumer.close()
+
+
+def _run(row: Statement, namespace: Namespace) -> float:
+    """Return the microseconds of `row` in a context of its own."""
+    from contextvars import copy_context
+
+    def alone() -> float:
+        names = dict(namespace)
+        exec(row.setup, names)
+        return microseconds(row.statement, names)
+
+    return copy_context().run(alone)

@@ -1,0 +1,128 @@
+"""The figures as tables: for the terminal, and as the Markdown that the documentation shows.
+
+`python -m bench.table` prints the Markdown of `bench/results.json`.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.contenders import BARE
+
+RESULTS = Path(__file__).parent / "results.json"
+
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A heading, the names of the columns, the rows."""
+
+    title: str
+    columns: Row
+    rows: tuple[Row, ...]
+
+
+def tables(report: dict[str, Any]) -> list[Table]:
+    """Return the tables of a report (as it stands in results.json): the bars, then every figure."""
+    found = [_bars(report["verdicts"])]
+    for title, wanted in (
+        ("One call, µs", _is_micro),
+        ("Loops: CPU per message of the main thread, µs; in brackets what comes on top of the bare loop", _is_loop),
+        ("A million messages", _is_memory),
+    ):
+        figures = [figure for figure in report["figures"] if wanted(figure["row"])]
+        if figures:
+            found.append(_matrix(title, figures))
+    return found
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """Return the Markdown of a report: its tables and what they were measured with."""
+    return "\n".join([*(_markdown(table) for table in tables(report)), _conditions(report)])
+
+
+def _bars(verdicts: list[dict[str, Any]]) -> Table:
+    rows = tuple(
+        (
+            verdict["what"] + (f" ({verdict['note']})" if verdict["note"] else ""),
+            f"≤ {verdict['at_most']:g}",
+            f"{verdict['measured']:.2f}",
+            f"{verdict['low']:.2f} to {verdict['high']:.2f}",
+            "met" if verdict["met"] else "missed",
+        )
+        for verdict in verdicts
+    )
+    return Table("Bars", ("what", "bar", "measured", "quartiles over the repeats", ""), rows)
+
+
+def _matrix(title: str, figures: Sequence[dict[str, Any]]) -> Table:
+    """Return one row per measured row and one column per contender, in the order in which they were measured."""
+    names = list(dict.fromkeys(figure["row"] for figure in figures))
+    contenders = list(dict.fromkeys(figure["contender"] for figure in figures))
+    cells = {(figure["row"], figure["contender"]): figure for figure in figures}
+    rows = []
+    for name in names:
+        bare = cells.get((name, BARE))
+        rows.append((name, *(_cell(cells.get((name, contender)), bare) for contender in contenders)))
+    return Table(title, ("", *contenders), tuple(rows))
+
+
+def _cell(figure: dict[str, Any] | None, bare: dict[str, Any] | None) -> str:
+    if figure is None:
+        return ""
+    text = f"{figure['median']:.2f} ± {(figure['high'] - figure['low']) / 2:.2f}"
+    if bare is not None and figure is not bare:
+        text += f" (+{figure['median'] - bare['median']:.1f})"
+    return text
+
+
+def _is_micro(row: str) -> bool:
+    return not _is_loop(row) and not _is_memory(row)
+
+
+def _is_loop(row: str) -> bool:
+    return row.startswith(("confluent-kafka ", "aiokafka ", "kafka-python "))
+
+
+def _is_memory(row: str) -> bool:
+    return row.startswith("memory, ")
+
+
+def _markdown(table: Table) -> str:
+    lines = [table.columns, tuple("---" for _ in table.columns), *table.rows]
+    return f"### {table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _conditions(report: dict[str, Any]) -> str:
+    machine, scale = report["machine"], report["scale"]
+    versions = ", ".join(_versions(report["versions"]))
+    return (
+        f"Medians over {scale['repeats']} repeats ± half the distance of the quartiles, {machine['python']} on"
+        f" {machine['system']} ({machine['processor']}, {machine['cores']} cores), loops of {scale['messages']:,}"
+        f" messages. {versions}.\n"
+    )
+
+
+def _versions(environments: dict[str, dict[str, str]]) -> Iterator[str]:
+    """Yield the packages that are compared, each once."""
+    merged = {package: version for packages in environments.values() for package, version in packages.items()}
+    for package, version in sorted(merged.items()):
+        if package in NAMED or package.startswith("opentelemetry-instrumentation-"):
+            yield f"{package} {version}"
+
+
+NAMED = {"aiokafka", "confluent-kafka", "ddtrace", "kafka-python", "opentelemetry-api", "opentelemetry-sdk", "unbroken"}
+
+
+def main() -> int:
+    """Print the Markdown of the last run."""
+    print(markdown(json.loads(RESULTS.read_text())))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
