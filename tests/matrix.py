@@ -81,8 +81,9 @@ def run(environment: str, pythons: list[Path]) -> Outcome:
     """Run one environment of tox.ini and read what its tests came to."""
     began = time.monotonic()
     command = [sys.executable, "-m", "tox", "run", "-q", "-e", environment]
-    command += [word for python in pythons for word in ("--discover", str(python))]
-    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    # tox looks in PATH, where the shims of pyenv hide the versions that are not active.
+    path = os.pathsep.join([*(str(python.parent) for python in pythons), os.environ["PATH"]])
+    status = subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path}, check=False).returncode
     seconds = time.monotonic() - began
     report = RESULTS / f"{environment}.xml"
     if not report.exists():  # it was not even installed
@@ -93,7 +94,8 @@ def run(environment: str, pythons: list[Path]) -> Outcome:
         tests += int(suite.get("tests", 0))
         failed += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
         skipped += int(suite.get("skipped", 0))
-    return Outcome(environment, tests - failed - skipped, failed, skipped, seconds, status)
+    passed = tests - failed - skipped
+    return Outcome(environment, passed, failed or int(status != 0), skipped, seconds, status)
 
 
 def find_python(version: str) -> Path | None:
