@@ -60,6 +60,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.section("left out")
     terminalreporter.write_line("\n".join(lines))
     if report := os.environ.get("UNBROKEN_LEFT_OUT"):
+        Path(report).parent.mkdir(parents=True, exist_ok=True)
         with Path(report).open("a") as file:
             file.writelines(f"{' '.join(line.split())}\n" for line in lines)
 
