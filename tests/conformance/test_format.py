@@ -24,8 +24,6 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     )
 }
 OPTIONAL = {"source", "only", "ignore"}
-MAPS = {"attributes"}
-"""Objects whose members are data, not fields (and every `baggage` that is an object)."""
 NULLABLE = {
     *("trace_id", "span_id", "flags", "tracestate", "headers", "key", "value", "group", "client_id", "ambient"),
     *("traceparent", "span", "parent", "current", "error"),
@@ -72,19 +70,22 @@ def problems(path: str, value: Any, example: Any) -> list[str]:
         return [] if name in NULLABLE else [f"{path}: null"]
     if name == "headers":
         return [f"{path}: {header}" for header in value if not is_header(header)]
+    if name == "attributes":
+        return [f"{path}: {key}" for key, item in value.items() if not isinstance(item, (str, int))]
+    if name == "baggage" and isinstance(value, dict):
+        (member, *_) = example.values()
+        return [found for item in value.values() for found in problems(f"{path}[]", item, member)]
     if isinstance(value, dict) and isinstance(example, dict):
-        if name in MAPS or (name == "baggage" and value):
-            return []
         found = [f"{path}.{key}: not in the README" for key in value.keys() - example.keys()]
-        found += [f"{path}.{key}: missing" for key in example.keys() - value.keys() - OPTIONAL if name != "baggage"]
+        found += [f"{path}.{key}: missing" for key in example.keys() - value.keys() - OPTIONAL]
         for key in value.keys() & example.keys():
             found += problems(f"{path}.{key}", value[key], example[key])
         return found
     if isinstance(value, list) and isinstance(example, list):
-        return [found for item in value for found in (problems(path, item, example[0]) if example else [])]
+        return [found for item in value for found in problems(f"{path}[]", item, example[0])]
     if isinstance(value, str) and name in PATTERNS:
         return [] if re.fullmatch(PATTERNS[name], value) else [f"{path}: {value!r}"]
-    return [] if example is None or type(value) is type(example) else [f"{path}: {type(value).__name__}"]
+    return [] if type(value) is type(example) else [f"{path}: {type(value).__name__}"]
 
 
 def is_header(header: Any) -> bool:

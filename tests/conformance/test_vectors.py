@@ -1,0 +1,255 @@
+"""The vectors of conformance/, run: one test for each, named after it."""
+
+from __future__ import annotations
+
+import base64
+import builtins
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry import baggage, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span, set_span_in_context
+
+from unbroken import Policy, attached, configure, extract, forward, inject, process
+from unbroken.propagation import w3c
+
+Vector = dict[str, Any]
+Headers = list[tuple[str, bytes | None]]
+
+FOLDER = Path(__file__).parents[2] / "conformance"
+FIELDS = ("traceparent", "tracestate", "baggage")
+
+
+def vectors(file: str) -> list[Any]:
+    return [
+        pytest.param(vector, id=vector["id"]) for vector in json.loads((FOLDER / file).read_text("utf-8"))["vectors"]
+    ]
+
+
+def octets(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)
+
+
+def headers_of(vector: Vector) -> Headers | None:
+    headers = vector["headers"]
+    return None if headers is None else [(name, octets(value)) for name, value in headers]
+
+
+def ids(span_context: SpanContext) -> dict[str, str]:
+    return {"trace_id": f"{span_context.trace_id:032x}", "span_id": f"{span_context.span_id:016x}"}
+
+
+def span_context_of(vector: Vector) -> SpanContext:
+    """Return the span context of a vector; its state comes from `extract`, OpenTelemetry's knows level 1 only."""
+    carrier = [
+        ("traceparent", b"00-" + b"1" * 32 + b"-" + b"1" * 16 + b"-01"),
+        ("tracestate", (vector["tracestate"] or "").encode()),
+    ]
+    return SpanContext(
+        trace_id=int(vector["trace_id"], 16),
+        span_id=int(vector["span_id"], 16),
+        is_remote=False,
+        trace_flags=TraceFlags(int(vector["flags"], 16)),
+        trace_state=get_current_span(extract(carrier)).get_span_context().trace_state,
+    )
+
+
+def error_of(name: str, message: str = "") -> Exception:
+    """Return an exception whose class has this qualified name."""
+    package, _, name = name.rpartition(".")
+    kind = type(name, (Exception,), {"__module__": package}) if package else getattr(builtins, name)
+    error = kind(message)
+    assert isinstance(error, Exception)
+    return error
+
+
+def message_of(vector: Vector) -> Any:
+    """Return a real message of confluent-kafka."""
+    client = pytest.importorskip("confluent_kafka")
+    try:
+        return client.Message(
+            topic=vector["destination"],
+            partition=vector["partition"],
+            offset=vector["offset"],
+            key=octets(vector.get("key")),
+            value=octets(vector.get("value")),
+            headers=headers_of(vector),
+        )
+    except TypeError:
+        pytest.skip("this confluent-kafka has no constructor for messages")
+
+
+@pytest.fixture
+def consumer() -> Iterator[Callable[[Vector], Any]]:
+    """A function that returns a consumer that tells of itself what the vector says, or None where it says nothing."""
+    opened: list[Any] = []
+
+    def consumer_of(vector: Vector) -> Any:
+        told = {"group.id": vector["group"], "client.id": vector["client_id"]}
+        config = {name: value for name, value in told.items() if value is not None}
+        if not config:
+            return None
+        from unbroken.clients.confluent_kafka import Consumer
+
+        opened.append(Consumer(config))
+        return opened[-1]
+
+    yield consumer_of
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def finished(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], tuple[Any, ...]]]:
+    """A function that returns the spans that were made; the sampler takes everything."""
+    sdk = pytest.importorskip("opentelemetry.sdk.trace")
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+    exporter = InMemorySpanExporter()
+    provider = sdk.TracerProvider(sampler=ALWAYS_ON)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
+    yield exporter.get_finished_spans
+    provider.shutdown()
+
+
+@pytest.fixture
+def policy() -> Iterator[Callable[[Vector], None]]:
+    """A function that puts the policy of a vector in force for the test."""
+    before = configure(Policy())
+
+    def put_in_force(vector: Vector) -> None:
+        rules: dict[str, Any] = {name: tuple(rule) if isinstance(rule, list) else rule for name, rule in vector.items()}
+        configure(Policy(**rules))
+
+    yield put_in_force
+    configure(before)
+
+
+@pytest.mark.parametrize("vector", vectors("extract.json"))
+def test_read(vector: Vector) -> None:
+    carried = w3c.read(headers_of(vector) or [], vector["duplicates"])
+
+    def shown(parent: w3c.TraceParent | None) -> Vector:
+        if parent is None:
+            return {"trace_id": None, "span_id": None, "flags": None}
+        text = w3c.format_traceparent(*parent)
+        return {"trace_id": text[3:35], "span_id": text[36:52], "flags": text[53:]}
+
+    assert {
+        "outcome": "root" if carried.parent is None else "parent",
+        **shown(carried.parent),
+        "tracestate": w3c.format_tracestate(carried.tracestate) or None,
+        "baggage": {name: {"value": value, "properties": value.properties} for name, value in carried.baggage.items()},
+        "links": [shown(other) for other in carried.others],
+        "malformed": sorted((problem.field for problem in carried.problems), key=FIELDS.index),
+    } == vector["expect"]
+
+
+@pytest.mark.parametrize("vector", vectors("extract.json"))
+def test_extract(vector: Vector) -> None:
+    context = extract(headers_of(vector), duplicates=vector["duplicates"])
+    span_context = get_current_span(context).get_span_context()
+    expect = vector["expect"]
+    assert span_context.is_valid == (expect["outcome"] == "parent")
+    if span_context.is_valid:
+        assert ids(span_context) == {name: expect[name] for name in ("trace_id", "span_id")}
+        assert f"{span_context.trace_flags:02x}" == expect["flags"]
+        assert span_context.trace_state.to_header() == (expect["tracestate"] or "")
+    assert baggage.get_all(context) == {name: member["value"] for name, member in expect["baggage"].items()}
+
+
+@pytest.mark.parametrize("vector", vectors("inject.json"))
+def test_inject(vector: Vector) -> None:
+    given, context = vector["context"], Context()
+    if given["trace_id"] is not None:
+        context = set_span_in_context(NonRecordingSpan(span_context_of(given)), context)
+    for member in given["baggage"]:
+        value = w3c.BaggageValue(member["value"], member["properties"])
+        context = baggage.set_baggage(member["name"], value, context)
+    headers = headers_of(vector)
+    assert inject(headers, context=context) == headers_of(vector["expect"])
+    assert headers == headers_of(vector)
+
+
+@pytest.mark.parametrize("vector", vectors("process.json"))
+def test_process(
+    vector: Vector,
+    consumer: Callable[[Vector], Any],
+    finished: Callable[[], tuple[Any, ...]],
+    policy: Callable[[Vector], None],
+) -> None:
+    message, expect = message_of(vector["message"]), vector["expect"]
+    policy(vector["policy"])
+    error = None if vector["error"] is None else error_of(vector["error"])
+    ambient = ambient_of(vector["ambient"])
+    with attached(ambient):
+        raising: AbstractContextManager[Any] = pytest.raises(type(error)) if error is not None else nullcontext()
+        with raising as raised, process(message, consumer(vector["message"])):
+            current = get_current_span().get_span_context()
+            assert baggage.get_all() == expect["baggage"]
+            if error is not None:
+                raise error
+        assert error is None or raised.value is error
+        assert get_current_span() is get_current_span(ambient)
+        assert baggage.get_all() == baggage.get_all(ambient)
+    if expect["span"] is None:
+        assert finished() == ()
+        assert (ids(current) if current.is_valid else None) == expect["current"]
+    else:
+        (span,) = finished()
+        assert shown_span(span, vector) == expect["span"] | {"links": in_order(expect["span"]["links"])}
+        assert current == span.get_span_context()
+
+
+def ambient_of(vector: Vector | None) -> Context:
+    context = Context()
+    if vector is not None:
+        if vector["traceparent"] is not None:
+            context = extract([("traceparent", vector["traceparent"].encode())])
+        for name, value in vector["baggage"].items():
+            context = baggage.set_baggage(name, value, context)
+    return context
+
+
+def shown_span(span: Any, vector: Vector) -> Vector:
+    carried = w3c.read(headers_of(vector["message"]) or [])
+    known = {parent.trace_id for parent in (carried.parent, *carried.others) if parent is not None}
+    known.add(get_current_span(ambient_of(vector["ambient"])).get_span_context().trace_id)
+    if span.parent is not None:
+        shown_trace = "same as parent" if span.parent.trace_id == span.context.trace_id else "another than its parent"
+    else:
+        shown_trace = "known" if span.context.trace_id in known else "new"
+    return {
+        "name": span.name,
+        "kind": span.kind.name,
+        "parent": None if span.parent is None else ids(span.parent),
+        "trace": shown_trace,
+        "tracestate": span.context.trace_state.to_header() or None,
+        "links": in_order([ids(link.context) for link in span.links]),
+        "attributes": dict(span.attributes),
+        "status": span.status.status_code.name.lower(),
+    }
+
+
+def in_order(links: list[dict[str, str]]) -> list[dict[str, str]]:
+    return sorted({link["span_id"]: link for link in links}.values(), key=lambda link: link["span_id"])
+
+
+@pytest.mark.parametrize("vector", vectors("forward.json"))
+def test_forward(vector: Vector, finished: Callable[[], tuple[Any, ...]]) -> None:
+    message, current = message_of(vector["message"]), vector["current"]
+    error = None if vector["error"] is None else error_of(vector["error"]["type"], vector["error"]["message"])
+    with attached(Context()), process(message) if vector["block"] else nullcontext():
+        span = get_current_span() if current is None else NonRecordingSpan(span_context_of(current))
+        with attached(set_span_in_context(span)):
+            headers = forward(message, error=error)
+    assert headers == headers_of(vector["expect"])
+    assert message.headers() == headers_of(vector["message"])
