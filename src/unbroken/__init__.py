@@ -1,0 +1,33 @@
+"""One trace across every broker.
+
+from unbroken import process, inject, forward, receive, bind
+
+producer.produce("orders", value, headers=inject())     # the current context, on the wire
+
+with process(message):                                  # extract, attach, CONSUMER span, detach: always
+    handle(message)
+"""
+
+from unbroken.messaging.forward import forward
+from unbroken.messaging.message import extract
+from unbroken.messaging.policy import Policy, configure
+from unbroken.messaging.process import process
+from unbroken.messaging.receive import receive
+from unbroken.messaging.send import send
+from unbroken.propagation.context import BoundExecutor, attached, bind, inject
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BoundExecutor",
+    "Policy",
+    "attached",
+    "bind",
+    "configure",
+    "extract",
+    "forward",
+    "inject",
+    "process",
+    "receive",
+    "send",
+]

@@ -1,0 +1,225 @@
+"""confluent-kafka: how its messages are read, and drop-in classes for its producers and consumers.
+
+    from unbroken.clients.confluent_kafka import Consumer, Producer
+
+Each is a subclass of the client's class of the same name. A producer carries the current context in the headers and
+makes one PRODUCER span per message, which ends in the delivery report with partition and offset, or the broker's error.
+A consumer knows its group, client id and server: `consumer.process(message)` is `process(message, consumer)`.
+
+`produce_batch` of the client drops all headers (confluent-kafka-python #2320): such messages carry no context, and the
+first call says so with a RuntimeWarning.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import confluent_kafka
+from confluent_kafka import KafkaError, Message
+
+from unbroken.messaging import semconv
+from unbroken.messaging.message import MessageType, register
+from unbroken.messaging.policy import InForce
+from unbroken.messaging.process import process
+from unbroken.messaging.receive import receive
+from unbroken.messaging.semconv import Attributes
+from unbroken.messaging.send import Sending, begin
+from unbroken.messaging.tracing import survived
+from unbroken.propagation.carriers import PAIRS
+from unbroken.propagation.context import attached
+
+__all__ = ["Consumer", "DeserializingConsumer", "Producer", "SerializingProducer", "ShareConsumer"]
+
+Report = Callable[[KafkaError | None, Any], None]
+"""A delivery callback."""
+
+
+def _attributes(message: Any) -> Attributes:
+    return semconv.kafka_process(
+        message.topic(), message.partition(), message.offset(), message.key(), message.value() is None
+    )
+
+
+def _timestamp(message: Any) -> float | None:
+    kind, milliseconds = message.timestamp()
+    return milliseconds / 1000 if kind != confluent_kafka.TIMESTAMP_NOT_AVAILABLE else None
+
+
+def _consumer_attributes(consumer: object) -> Attributes:
+    """Return what a drop-in consumer knows; the client's own class tells nothing without asking the broker."""
+    return getattr(consumer, "unbroken_attributes", {})
+
+
+MESSAGE = MessageType(
+    system="kafka",
+    carrier=PAIRS,
+    headers=Message.headers,
+    destination=Message.topic,  # type: ignore[arg-type]  # None only for an error
+    attributes=_attributes,
+    varying=semconv.KAFKA_VARYING,
+    position=lambda message: f"{message.topic()}/{message.partition()}/{message.offset()}",
+    timestamp=_timestamp,
+    error=Message.error,
+    consumer=_consumer_attributes,
+)
+register(Message, MESSAGE)
+
+
+class Configured:
+    """What a client's configuration tells: the facts on its spans."""
+
+    unbroken_attributes: Attributes
+
+    def learn(self, args: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+        """Keep what the arguments of the client's constructor tell, and return the configuration in them."""
+        config: dict[str, Any] = {**(args[0] if args and isinstance(args[0], Mapping) else {}), **named}
+        servers = config.get("bootstrap.servers") or config.get("metadata.broker.list")
+        self.unbroken_attributes = semconv.client(config.get("client.id"), config.get("group.id"), servers)
+        return config
+
+
+class Reported:
+    """The delivery callback of one message: ends its span, then calls the user's."""
+
+    __slots__ = ("_callback", "_only_errors", "_sending")
+
+    def __init__(self, sending: Sending, callback: Report | None, only_errors: bool = False) -> None:
+        self._sending = sending
+        self._callback = callback
+        self._only_errors = only_errors
+
+    def __call__(self, error: KafkaError | None, message: Any) -> None:
+        try:
+            self._end(error, message)
+        except Exception as failure:
+            survived("a delivery report", failure)
+        if self._callback is None or (self._only_errors and error is None):
+            return
+        if self._sending.context is None:
+            self._callback(error, message)
+        else:
+            with attached(self._sending.context):
+                self._callback(error, message)
+
+    def _end(self, error: KafkaError | None, message: Any) -> None:
+        if not self._sending.is_observed:
+            return
+        attributes: Attributes = {}
+        if error is None:
+            attributes = {semconv.PARTITION: str(message.partition()), semconv.KAFKA_OFFSET: message.offset()}
+        self._sending.end(None if error is None else error.name(), attributes)
+
+
+class _Producing(Configured):
+    """The producer side, over any of the client's producer classes."""
+
+    _callback: Report | None
+    _only_errors: bool
+    _batch_warned = False
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        config = self.learn(args, named)
+        # The client filters its reports itself, with no way to see a success: we take this setting over.
+        only_errors = str(config.pop("delivery.report.only.error", False)).lower() in ("true", "1", "t")
+        self._only_errors = only_errors
+        self._callback = config.get("on_delivery")
+        if only_errors:
+            args, named = (config, *args[1:]), {}
+        super().__init__(*args, **named)
+
+    def _begin(self, topic: str, key: object, value: object, partition: int | None, headers: Any) -> Sending:
+        attributes = semconv.kafka_send(topic, partition, key if InForce.policy.message_key else None, value is None)
+        attributes.update(self.unbroken_attributes)
+        return begin(topic, headers, attributes)
+
+    def _report(self, sending: Sending, callback: Report | None) -> Report | None:
+        if sending.is_observed or self._only_errors:
+            return Reported(sending, callback or self._callback, self._only_errors)
+        return callback
+
+    def produce_batch(self, *args: Any, **named: Any) -> Any:
+        """Send messages without context, as the client drops all headers here; use `produce` to keep the trace."""
+        if not self._batch_warned:
+            self._batch_warned = True
+            text = "produce_batch() of confluent-kafka cannot carry headers: these messages have no trace context"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
+        return super().produce_batch(*args, **named)  # type: ignore[misc]
+
+
+class Producer(_Producing, confluent_kafka.Producer):
+    """A `confluent_kafka.Producer` whose messages carry the trace."""
+
+    def produce(
+        self,
+        topic: str,
+        value: Any = None,
+        key: Any = None,
+        partition: int = -1,
+        callback: Report | None = None,
+        on_delivery: Report | None = None,
+        timestamp: int = 0,
+        headers: Any = None,
+    ) -> None:
+        sending = self._begin(topic, key, value, partition, headers)
+        report = self._report(sending, callback if callback is not None else on_delivery)
+        try:
+            super().produce(topic, value, key, partition, report, None, timestamp, sending.headers)
+        except BaseException as error:
+            sending.end(error)
+            raise
+
+
+class SerializingProducer(_Producing, confluent_kafka.SerializingProducer):
+    """A `confluent_kafka.SerializingProducer` whose messages carry the trace; serializers run inside the span."""
+
+    def produce(  # type: ignore[override]
+        self,
+        topic: str,
+        key: Any = None,
+        value: Any = None,
+        partition: int = -1,
+        on_delivery: Report | None = None,
+        timestamp: int = 0,
+        headers: Any = None,
+    ) -> None:
+        sending = self._begin(topic, key, value, partition, headers)
+        report = self._report(sending, on_delivery)
+        try:
+            if sending.context is None:
+                super().produce(topic, key, value, partition, report, timestamp, sending.headers)
+            else:
+                with attached(sending.context):
+                    super().produce(topic, key, value, partition, report, timestamp, sending.headers)
+        except BaseException as error:
+            sending.end(error)
+            raise
+
+
+class Consuming(Configured):
+    """The consumer side, over any of the client's consumer classes."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        self.learn(args, named)
+        super().__init__(*args, **named)
+
+    def process(self, message: Any, **options: Any) -> process:
+        """Return `process(message, consumer)`."""
+        return process(message, self, **options)
+
+    def receive(self, messages: Sequence[Any]) -> receive:
+        """Return `receive(messages, consumer)`."""
+        return receive(messages, self)
+
+
+class Consumer(Consuming, confluent_kafka.Consumer):
+    """A `confluent_kafka.Consumer` whose group, client id and server are on the spans of its messages."""
+
+
+class DeserializingConsumer(Consuming, confluent_kafka.DeserializingConsumer):
+    """A `confluent_kafka.DeserializingConsumer` whose group, client id and server are on the spans of its messages."""
+
+
+class ShareConsumer(Consuming, getattr(confluent_kafka, "ShareConsumer", object)):  # type: ignore[misc]
+    """A `confluent_kafka.ShareConsumer` (from 2.15) whose group, client id and server are on the spans of its messages."""

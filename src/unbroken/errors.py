@@ -1,0 +1,61 @@
+"""Every exception of unbroken.
+
+    UnbrokenError
+    ├── InvalidHeader      (ValueError)           a propagation header breaks its grammar
+    ├── UnknownMessage     (TypeError)            not a message of a client that unbroken knows
+    ├── UnknownCarrier     (TypeError)            not headers in a shape that unbroken knows
+    └── UnsupportedByClient (NotImplementedError) the client cannot carry headers there
+
+None of them is raised because of what a message holds: `extract`, `process` and `forward` survive every header.
+"""
+
+from __future__ import annotations
+
+
+class UnbrokenError(Exception):
+    """The base of all exceptions of unbroken."""
+
+
+class InvalidHeader(UnbrokenError, ValueError):
+    """A propagation header that breaks its grammar: which one, its value as received, and why."""
+
+    def __init__(self, field: str, value: object, reason: str) -> None:
+        super().__init__(field, value, reason)
+        self.field = field
+        self.value = value
+        self.reason = reason
+
+    def __str__(self) -> str:
+        shown = repr(self.value)
+        if len(shown) > 120:
+            shown = shown[:117] + "..."
+        return f"{self.field} {shown}: {self.reason}"
+
+
+class UnknownMessage(UnbrokenError, TypeError):
+    """An object that is not a message of a known client; `unbroken.messaging.register` makes a type known."""
+
+    def __init__(self, message: object) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        if self.message is None:
+            return "None is not a message: poll() returned nothing, test for it before processing"
+        kind = type(self.message)
+        return f"{kind.__module__}.{kind.__qualname__} is not a message of a client that unbroken knows"
+
+
+class UnknownCarrier(UnbrokenError, TypeError):
+    """Headers in a shape that unbroken does not know."""
+
+    def __init__(self, headers: object) -> None:
+        super().__init__(headers)
+        self.headers = headers
+
+    def __str__(self) -> str:
+        return f"headers must be a list or tuple of pairs, a mapping or None, not {type(self.headers).__qualname__}"
+
+
+class UnsupportedByClient(UnbrokenError, NotImplementedError):
+    """A call of a client that cannot carry headers; the message says what to use instead."""

@@ -1,0 +1,106 @@
+"""`forward`: the headers with which a message is published again: to a retry topic, a dead-letter queue, another queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry.trace import SpanContext
+
+from unbroken.errors import InvalidHeader
+from unbroken.messaging.message import MessageType, origin_of, type_of
+from unbroken.messaging.process import SCOPE_KEY
+from unbroken.messaging.semconv import error_type
+from unbroken.messaging.tracing import survived
+from unbroken.propagation import context, w3c
+from unbroken.propagation.carriers import Fields
+from unbroken.propagation.context import current
+
+ORIGIN = "unbroken-origin"
+SOURCE = "unbroken-source"
+ATTEMPT = "unbroken-attempt"
+ERROR = "unbroken-error"
+MAX_ERROR_LENGTH = 1024
+"""Bytes of `unbroken-error` at most."""
+
+_OURS = frozenset((ORIGIN, SOURCE, ATTEMPT, ERROR))
+_PROPAGATION = frozenset(("traceparent", "tracestate", "baggage"))
+
+
+def forward(message: object, *, error: BaseException | None = None) -> Any:
+    """Return the headers to publish a message again with, in the shape that its client takes.
+
+    The user's headers as they were, then one `traceparent` of the current span (outside the message's `process` block: the
+    message's own context), then where the message comes from:
+
+    - `unbroken-origin`: `traceparent` of the first creation context,
+    - `unbroken-source`: `destination/partition/offset` of this message,
+    - `unbroken-attempt`: how often the message was forwarded, from 1,
+    - `unbroken-error`: `package.Class: text` of `error`, at most 1024 bytes of UTF-8.
+
+    Raises:
+        UnknownMessage: not a message of a known client. What it holds never raises.
+    """
+    kind = type_of(message)
+    headers = kind.headers(message)
+    try:
+        fields, names = _fields(kind, message, error)
+        return kind.carrier.replaced(headers, fields, names)
+    except Exception as failure:
+        survived("forward", failure)
+        return kind.carrier.replaced(headers, [], frozenset())
+
+
+def _fields(kind: MessageType, message: object, error: BaseException | None) -> tuple[Fields, frozenset[str | bytes]]:
+    pairs = kind.carrier.pairs(kind.headers(message))
+    origin = origin_of(kind, message)
+    around = current()
+    scope: Any = around.get(SCOPE_KEY)
+    inside = scope is not None and scope.message is message
+    fields, names = context.fields_of(around if inside else context.context_of(origin))
+    seen = _named(pairs)
+    if first := _first_origin(seen.get(ORIGIN), origin.span_context):
+        fields.append((ORIGIN, first))
+    fields.append((SOURCE, kind.position(message).encode()))
+    fields.append((ATTEMPT, b"%d" % (_count(seen.get(ATTEMPT)) + 1)))
+    if error is not None:
+        fields.append((ERROR, _described(error)))
+    ours = _OURS | _PROPAGATION
+    return fields, names | ours | {name.encode() for name in ours}
+
+
+def _named(pairs: Any) -> dict[str, object]:
+    """Return our own named headers: of several the last, of several origins the first, which is the oldest."""
+    found: dict[str, object] = {}
+    for pair in pairs:
+        try:
+            name, value = pair
+            name = name.lower()
+            if name in _OURS and not (name == ORIGIN and ORIGIN in found):
+                found[name] = value
+        except (TypeError, ValueError, AttributeError):
+            continue
+    return found
+
+
+def _first_origin(known: object, creation: SpanContext | None) -> bytes | None:
+    try:
+        parent = w3c.parse_traceparent(known)
+    except InvalidHeader:
+        if creation is None:
+            return None
+        parent = w3c.TraceParent(creation.trace_id, creation.span_id, creation.trace_flags)
+    return w3c.format_traceparent(*parent).encode("ascii")
+
+
+def _count(value: object) -> int:
+    """Return the attempts so far; what is no count of at most nine digits is none."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _described(error: BaseException) -> bytes:
+    try:
+        text = f"{error_type(error)}: {error}"
+    except Exception:  # an exception whose text cannot be had
+        text = error_type(error)
+    return text.encode("utf-8", "replace")[:MAX_ERROR_LENGTH].decode("utf-8", "ignore").encode()

@@ -1,0 +1,113 @@
+"""The metrics of messages. Without a meter provider there are no instruments, and nothing is timed or counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry import metrics
+from opentelemetry.metrics import Counter, Histogram, NoOpMeterProvider
+from opentelemetry.metrics import _internal as metrics_internal
+
+from unbroken.errors import InvalidHeader
+from unbroken.messaging import semconv
+from unbroken.messaging.semconv import Attributes
+from unbroken.messaging.tracing import SCOPE
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """The instruments of one meter provider; durations in seconds."""
+
+    process_duration: Histogram
+    operation_duration: Histogram
+    queue_duration: Histogram
+    sent: Counter
+    consumed: Counter
+    malformed: Counter
+
+
+class Timing:
+    """A duration that is being measured; `finish` records it, once."""
+
+    __slots__ = ("_attributes", "_histogram", "_started")
+
+    def __init__(self, histogram: Histogram, attributes: Attributes) -> None:
+        self._histogram = histogram
+        self._attributes = attributes
+        self._started = time.perf_counter()
+
+    def finish(self, error: BaseException | str | None) -> None:
+        """Record the seconds since the start; a failure is an exception or the broker's error code."""
+        attributes = failed(self._attributes, error)
+        self._histogram.record(time.perf_counter() - self._started, attributes)
+
+
+def failed(attributes: Attributes, error: BaseException | str | None) -> Attributes:
+    """Return the attributes with `error.type`, when there is an error."""
+    if error is None or isinstance(error, GeneratorExit):
+        return attributes
+    return {**attributes, semconv.ERROR_TYPE: error if isinstance(error, str) else semconv.error_type(error)}
+
+
+# Asking for the provider by the public function looks into the environment each time, 0.5 µs while there is none; the
+# global that it guards is read directly, if it is where it has always been.
+_global: Any = metrics_internal if hasattr(metrics_internal, "_METER_PROVIDER") else None
+_provider: object = None
+_instruments: Instruments | None = None
+
+
+def instruments() -> Instruments | None:
+    """Return the instruments of the global meter provider, None while there is none that records."""
+    global _provider, _instruments
+    provider = _global._METER_PROVIDER if _global is not None else metrics.get_meter_provider()
+    if provider is not _provider:
+        _instruments = _made(provider) if _records(provider) else None
+        _provider = provider
+    return _instruments
+
+
+def labels(attributes: Attributes) -> Attributes:
+    """Return those of a span's attributes that go on its metrics."""
+    return {name: attributes[name] for name in semconv.METRIC_ATTRIBUTES if name in attributes}
+
+
+def count_malformed(system: str, problems: Iterable[InvalidHeader]) -> None:
+    """Count each malformed field of a carrier."""
+    if found := instruments():
+        for problem in problems:
+            found.malformed.add(1, {semconv.SYSTEM: system, semconv.MALFORMED_FIELD: problem.field})
+
+
+def seconds_since(timestamp: float | None) -> float | None:
+    """Return how long ago the timestamp (seconds since the epoch) was, never negative; None for None."""
+    return None if timestamp is None else max(0.0, time.time() - timestamp)
+
+
+def _records(provider: object) -> bool:
+    # The API's placeholder is private; unlike a provider that records it cannot be shut down.
+    return not isinstance(provider, NoOpMeterProvider) and hasattr(provider, "shutdown")
+
+
+def _made(provider: metrics.MeterProvider) -> Instruments:
+    meter = provider.get_meter(SCOPE, schema_url=semconv.SCHEMA_URL)
+
+    def seconds(name: str, what: str) -> Histogram:
+        return meter.create_histogram(
+            name, "s", what, explicit_bucket_boundaries_advisory=list(semconv.DURATION_BUCKETS)
+        )
+
+    return Instruments(
+        process_duration=seconds(semconv.PROCESS_DURATION, "Duration of processing a message."),
+        operation_duration=seconds(semconv.OPERATION_DURATION, "Duration of an operation of a messaging client."),
+        queue_duration=seconds(
+            semconv.QUEUE_DURATION, "Time from a message's timestamp to the start of its processing."
+        ),
+        sent=meter.create_counter(semconv.SENT_MESSAGES, "{message}", "Messages that a producer tried to send."),
+        consumed=meter.create_counter(semconv.CONSUMED_MESSAGES, "{message}", "Messages given to the application."),
+        malformed=meter.create_counter(
+            semconv.MALFORMED_CARRIERS, "{field}", "Propagation fields that were malformed."
+        ),
+    )

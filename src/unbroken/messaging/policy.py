@@ -1,0 +1,81 @@
+"""What is traced and how: one frozen value for the whole process."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Literal, get_args
+
+from unbroken.propagation.w3c import Duplicates
+
+Correlation = Literal["parent", "link"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How messages are traced; `configure` puts one in force.
+
+    Attributes:
+        correlation: the creation context is `parent` and link of the process span, or only a `link`.
+        duplicates: what several different `traceparent` values mean, the `last` counts or a `restart`.
+        spans: False propagates context and makes no spans.
+        only: glob patterns of the destinations that are traced; none means all.
+        ignore: glob patterns of the destinations that are left alone: no span, no context.
+        message_key: put the message's key on the process span.
+
+    Raises:
+        ValueError: a value that is none of those above.
+    """
+
+    correlation: Correlation = "parent"
+    duplicates: Duplicates = "last"
+    spans: bool = True
+    only: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    message_key: bool = True
+    selective: bool = field(init=False, default=False)
+    """Whether some destinations are left out."""
+
+    def __post_init__(self) -> None:
+        for name, choices in (("correlation", get_args(Correlation)), ("duplicates", get_args(Duplicates))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+        for name in ("only", "ignore"):
+            if isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be a tuple of patterns, not one text")
+        object.__setattr__(self, "selective", bool(self.only or self.ignore))
+
+    def covers(self, destination: str) -> bool:
+        """Return whether messages of this destination are traced."""
+        return _covers(self.only, self.ignore, destination)
+
+
+@functools.lru_cache(maxsize=1024)
+def _covers(only: tuple[str, ...], ignore: tuple[str, ...], destination: str) -> bool:
+    if only and not any(fnmatchcase(destination, pattern) for pattern in only):
+        return False
+    return not any(fnmatchcase(destination, pattern) for pattern in ignore)
+
+
+class InForce:
+    """Where the policy in force is kept."""
+
+    policy = Policy()
+
+
+def configure(policy: Policy) -> Policy:
+    """Put a policy in force for the process and return the one before.
+
+    Raises:
+        TypeError: not a `Policy`.
+    """
+    if not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"configure() takes a Policy, not {type(policy).__qualname__}")
+    before, InForce.policy = InForce.policy, policy
+    return before
+
+
+def in_force() -> Policy:
+    """Return the policy in force."""
+    return InForce.policy

@@ -1,0 +1,217 @@
+"""`process`: one message, one CONSUMER span, its own trace; attach and detach always."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
+
+from unbroken.messaging import semconv
+from unbroken.messaging.message import MessageType, type_of
+from unbroken.messaging.metrics import Instruments, Timing, count_malformed, instruments, labels, seconds_since
+from unbroken.messaging.policy import Correlation, InForce, Policy
+from unbroken.messaging.semconv import Attributes
+from unbroken.messaging.tracing import survived, tracing
+from unbroken.propagation import context
+from unbroken.propagation.context import BAGGAGE_KEY, NOTHING, SPAN_KEY, Origin, attach, current, detach, is_suppressed
+
+SCOPE_KEY = "unbroken-process"
+"""Where the context keeps the scope of the message that is being processed."""
+
+_CONSUMER = SpanKind.CONSUMER
+
+RECEIVE_KEY = "unbroken-receive"
+"""Set inside a `receive` block, which has counted its messages."""
+
+
+class process:  # noqa: N801 - read as a statement, like contextlib.suppress
+    """A block in which the handler of one message runs; the same `with` in synchronous and asynchronous code.
+
+    Inside it the message's own CONSUMER span is current, child of the span that created the message, and the baggage
+    is the message's. After it the context is what it was before, however the block ends. An exception marks the span
+    and passes untouched. The block of a message inside the block of the same message is one block.
+
+        with process(message) as span:
+            handle(message)
+
+    Args:
+        message: a message of any client.
+        consumer: the client's consumer; what it tells without asking the broker (group, client id, server address)
+            goes on the span.
+        correlation: `parent` or `link` (default: the policy in force).
+        attributes: more attributes of the span, given to the sampler.
+
+    Raises:
+        UnknownMessage: no client that unbroken knows has such messages (None included). What a message holds never
+            raises.
+    """
+
+    __slots__ = ("_attributes", "_consumer", "_correlation", "_timing", "_token", "kind", "message", "origin", "span")
+
+    span: Span
+    """The span that is current in the block; set on entering."""
+    origin: SpanContext | None
+    """The creation context of the message, None when it carries none; set on entering."""
+
+    def __init__(
+        self,
+        message: object,
+        consumer: object = None,
+        *,
+        correlation: Correlation | None = None,
+        attributes: Attributes | None = None,
+    ) -> None:
+        self.message = message
+        self.kind: MessageType = type_of(message)
+        self._consumer = consumer
+        self._correlation = correlation
+        self._attributes = attributes
+
+    def __enter__(self) -> Span:
+        self.span = INVALID_SPAN
+        self._token: Any = None
+        self._timing: Timing | None = None
+        try:
+            inside = self._open(current())
+        except Exception as error:
+            survived("process", error)
+            return self.span
+        if inside is not None:
+            self._token = attach(inside)
+        return self.span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is None:
+            return
+        detach(self._token)
+        self._token = None
+        try:
+            span = self.span
+            if span.is_recording():
+                if error is not None:
+                    mark_failed(span, error)
+                span.end()
+            if self._timing is not None:
+                self._timing.finish(error)
+        except Exception as failure:
+            survived("process", failure)
+
+    # The two functions below run once per message and are longer than they would be elsewhere: each call between them
+    # and the SDK is 0.1 µs of the 2.5 that are ours (bench: micro/process).
+
+    def _open(self, ambient: Context) -> Context | None:
+        """Return the context for the inside of the block, None when the block changes nothing."""
+        kind, message, rules = self.kind, self.message, InForce.policy
+        if ambient:
+            outer: Any = ambient.get(SCOPE_KEY)
+            if outer is not None and outer.message is message:
+                self.origin, self.span = outer.origin, outer.span
+                return None
+            if is_suppressed(ambient):
+                return None
+        if kind.error(message) is not None or (rules.selective and not rules.covers(kind.destination(message))):
+            return None
+        pairs = kind.headers(message)
+        origin = None
+        creation = context.common(pairs if type(pairs) is list else kind.carrier.pairs(pairs))
+        if creation is None:
+            origin = context.read(kind.carrier.pairs(pairs), rules.duplicates)
+            creation = origin.span_context
+            if origin.problems:
+                count_malformed(kind.system, origin.problems)
+        elif creation is NOTHING:
+            creation = None
+        self.origin = creation
+        values: dict[str, object] = _around(ambient, origin) if ambient or origin is not None else {}
+        if (found := instruments()) is not None:
+            self._timing = self._timed(found, ambient)
+        span = self._started(ambient, values, creation, origin, rules)
+        if span is not None:
+            values[SPAN_KEY] = self.span = span
+        values[SCOPE_KEY] = self
+        return Context(values)
+
+    def _started(
+        self,
+        ambient: Context,
+        around: dict[str, object],
+        creation: SpanContext | None,
+        origin: Origin | None,
+        rules: Policy,
+    ) -> Span | None:
+        """Return the span of the message; where none is wanted or none can be had, what stands for its origin."""
+        traced = tracing()
+        if traced.tracer is not None and rules.spans:
+            parent = creation if (self._correlation or rules.correlation) == "parent" else None
+            if parent is not None and traced.drops(parent):
+                return NonRecordingSpan(traced.dropped_child(parent))
+            links = [Link(creation)] if creation is not None else []
+            if origin is not None:
+                links += map(Link, origin.others)
+            if ambient and (seen := _ambient_span(ambient, creation)) is not None:
+                links.append(Link(seen))
+            attributes = self._described()
+            if parent is not None:
+                around = (
+                    {**around, SPAN_KEY: NonRecordingSpan(parent)} if around else {SPAN_KEY: NonRecordingSpan(parent)}
+                )
+            try:
+                name = "process " + attributes[semconv.DESTINATION]
+                return traced.tracer.start_span(name, Context(around), _CONSUMER, attributes, links)
+            except Exception as error:
+                survived("the start of a span", error)
+        return NonRecordingSpan(creation) if creation is not None else None
+
+    def _described(self) -> Attributes:
+        attributes = self.kind.attributes(self.message)
+        if self._consumer is not None:
+            attributes.update(self.kind.consumer(self._consumer))
+        if self._attributes is not None:
+            attributes.update(self._attributes)
+        return attributes
+
+    def _timed(self, found: Instruments, ambient: Context) -> Timing:
+        attributes = labels(self._described())
+        if RECEIVE_KEY not in ambient:
+            found.consumed.add(1, attributes)
+        waited = seconds_since(self.kind.timestamp(self.message))
+        if waited is not None:
+            found.queue_duration.record(waited, attributes)
+        return Timing(found.process_duration, attributes)
+
+
+def mark_failed(span: Span, error: BaseException) -> None:
+    """Put status, `error.type` and the exception on a span. Leaving a generator early is no error."""
+    if isinstance(error, GeneratorExit):
+        return
+    try:
+        span.set_attribute(semconv.ERROR_TYPE, semconv.error_type(error))
+        span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+        span.record_exception(error)
+    except Exception as failure:  # an exception whose text cannot be had
+        survived("the record of an exception", failure)
+
+
+def _around(ambient: Context, origin: Origin | None) -> dict[str, object]:
+    """Return what of the ambient context stays around a message: all but the span; the baggage is the message's."""
+    values: dict[str, object] = dict(ambient)
+    values.pop(BAGGAGE_KEY, None)
+    if origin is not None:
+        values.update(origin.extra or {})
+        if origin.baggage:
+            values[BAGGAGE_KEY] = origin.baggage
+    values.pop(SPAN_KEY, None)
+    return values
+
+
+def _ambient_span(ambient: Context, creation: SpanContext | None) -> SpanContext | None:
+    """Return the span context that is current around the block, unless it is the creation context itself."""
+    span: Any = ambient.get(SPAN_KEY)
+    if span is None:
+        return None
+    seen: SpanContext = span.get_span_context()
+    return seen if seen.is_valid and (creation is None or seen[:2] != creation[:2]) else None

@@ -1,0 +1,125 @@
+"""`receive`: the messages of one poll, one CLIENT span linked to each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanContext, SpanKind
+
+from unbroken.messaging import semconv
+from unbroken.messaging.message import MessageType, origin_of, type_of
+from unbroken.messaging.metrics import Timing, instruments, labels
+from unbroken.messaging.policy import InForce
+from unbroken.messaging.process import RECEIVE_KEY, mark_failed
+from unbroken.messaging.semconv import Attributes
+from unbroken.messaging.tracing import survived, tracing
+from unbroken.propagation.context import SPAN_KEY, attach, current, detach, is_suppressed
+
+
+class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
+    """A block in which the messages of one poll are handled: one CLIENT span, linked to the creation context of each.
+
+    The span is a child of the ambient one. `process` inside the block still puts each message into its own trace.
+
+        messages = consumer.consume(500, timeout=1.0)
+        with receive(messages):
+            for message in messages:
+                with process(message):
+                    handle(message)
+
+    No messages, no span. The SDK keeps 128 links of a span unless OTEL_SPAN_LINK_COUNT_LIMIT says otherwise.
+
+    Args:
+        messages: messages of any client; error events among them are passed over.
+        consumer: the client's consumer, as for `process`.
+
+    Raises:
+        UnknownMessage: one of them is no message of a known client. What a message holds never raises.
+    """
+
+    __slots__ = ("_consumer", "_messages", "_timing", "_token", "span")
+
+    span: Span
+    """The span of the block; set on entering."""
+
+    def __init__(self, messages: Sequence[object], consumer: object = None) -> None:
+        self._messages = [(kind, message) for message in messages if (kind := type_of(message)).error(message) is None]
+        self._consumer = consumer
+
+    def __enter__(self) -> Span:
+        self.span = INVALID_SPAN
+        self._token: Any = None
+        self._timing: Timing | None = None
+        try:
+            inside = self._open(current())
+        except Exception as error:
+            survived("receive", error)
+            return self.span
+        if inside is not None:
+            self._token = attach(inside)
+        return self.span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is None:
+            return
+        detach(self._token)
+        self._token = None
+        try:
+            if self.span.is_recording():
+                if error is not None:
+                    mark_failed(self.span, error)
+                self.span.end()
+            if self._timing is not None:
+                self._timing.finish(error)
+        except Exception as failure:
+            survived("receive", failure)
+
+    def _open(self, ambient: Context) -> Context | None:
+        rules = InForce.policy
+        messages = [one for one in self._messages if not rules.selective or rules.covers(one[0].destination(one[1]))]
+        if not messages or is_suppressed(ambient):
+            return None
+        attributes = self._attributes(messages)
+        values: dict[str, object] = {**ambient, RECEIVE_KEY: self}
+        if (found := instruments()) is not None:
+            seen = labels(attributes)
+            found.consumed.add(len(messages), seen)
+            self._timing = Timing(found.operation_duration, seen)
+        traced = tracing()
+        if traced.tracer is not None and rules.spans:
+            name = f"poll {attributes.get(semconv.DESTINATION, '')}".rstrip()
+            links = [link for kind, message in messages for link in _links(kind, message)]
+            self.span = traced.tracer.start_span(name, Context(values), SpanKind.CLIENT, attributes, links)
+            values[SPAN_KEY] = self.span
+        return Context(values)
+
+    def _attributes(self, messages: list[tuple[MessageType, object]]) -> Attributes:
+        kind, _ = messages[0]
+        attributes: Attributes = {
+            semconv.SYSTEM: kind.system,
+            semconv.OPERATION_NAME: "poll",
+            semconv.OPERATION_TYPE: "receive",
+            semconv.MESSAGE_COUNT: len(messages),
+        }
+        destinations = {kind.destination(message) for kind, message in messages}
+        if len(destinations) == 1:
+            attributes[semconv.DESTINATION] = destinations.pop()
+        if self._consumer is not None:
+            attributes.update(kind.consumer(self._consumer))
+        return attributes
+
+
+def _links(kind: MessageType, message: object) -> list[Link]:
+    """Return the links to what created the message; what differs within a batch is on them."""
+    origin = origin_of(kind, message)
+    if origin.span_context is None:
+        return []
+    attributes = kind.attributes(message)
+    varying = {name: attributes[name] for name in kind.varying if name in attributes}
+    creators: tuple[SpanContext, ...] = (origin.span_context, *origin.others)
+    return [Link(creator, varying) for creator in creators]

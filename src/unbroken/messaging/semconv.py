@@ -1,0 +1,128 @@
+"""Names of spans, attributes and metrics, once: OpenTelemetry semantic conventions 1.44.
+
+https://opentelemetry.io/docs/specs/semconv/messaging/ — all `messaging.*` names are in Development there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
+
+SYSTEM = "messaging.system"
+OPERATION_NAME = "messaging.operation.name"
+OPERATION_TYPE = "messaging.operation.type"
+DESTINATION = "messaging.destination.name"
+PARTITION = "messaging.destination.partition.id"
+GROUP = "messaging.consumer.group.name"
+CLIENT_ID = "messaging.client.id"
+MESSAGE_COUNT = "messaging.batch.message_count"
+MESSAGE_ID = "messaging.message.id"
+BODY_SIZE = "messaging.message.body.size"
+KAFKA_OFFSET = "messaging.kafka.offset"
+KAFKA_KEY = "messaging.kafka.message.key"
+KAFKA_TOMBSTONE = "messaging.kafka.message.tombstone"
+SERVER_ADDRESS = "server.address"
+SERVER_PORT = "server.port"
+ERROR_TYPE = "error.type"
+
+PROCESS_DURATION = "messaging.process.duration"
+OPERATION_DURATION = "messaging.client.operation.duration"
+SENT_MESSAGES = "messaging.client.sent.messages"
+CONSUMED_MESSAGES = "messaging.client.consumed.messages"
+# The two that the conventions lack (semantic-conventions #792).
+QUEUE_DURATION = "unbroken.queue.duration"
+MALFORMED_CARRIERS = "unbroken.carriers.malformed"
+MALFORMED_FIELD = "unbroken.carrier.field"
+
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+"""Boundaries of the duration histograms, in seconds."""
+
+KAFKA_VARYING = (PARTITION, KAFKA_OFFSET, KAFKA_KEY, KAFKA_TOMBSTONE)
+"""What differs between the records of a batch."""
+
+METRIC_ATTRIBUTES = (OPERATION_NAME, SYSTEM, DESTINATION, GROUP, SERVER_ADDRESS, SERVER_PORT)
+"""What of a span's attributes goes on its metrics; `error.type` comes with the outcome."""
+
+Attributes = dict[str, Any]
+
+
+def kafka_process(topic: str, partition: int | None, offset: int | None, key: object, tombstone: bool) -> Attributes:
+    """Return the attributes of the process span of one Kafka record.
+
+    A key that is neither text nor UTF-8 has no string form and is left out.
+    """
+    attributes: Attributes = {
+        "messaging.system": "kafka",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": topic,
+        "messaging.destination.partition.id": f"{partition}",
+        "messaging.kafka.offset": offset,
+    }
+    if key is not None:
+        try:
+            attributes["messaging.kafka.message.key"] = key.decode() if type(key) is bytes else _text(key)
+        except ValueError:
+            pass
+    if tombstone:
+        attributes[KAFKA_TOMBSTONE] = True
+    return attributes
+
+
+def kafka_send(topic: str, partition: int | None, key: object, tombstone: bool) -> Attributes:
+    """Return the attributes of the send span of one Kafka record; the partition only when the application chose it."""
+    attributes: Attributes = {SYSTEM: "kafka", OPERATION_NAME: "send", OPERATION_TYPE: "send", DESTINATION: topic}
+    if partition is not None and partition >= 0:
+        attributes[PARTITION] = str(partition)
+    if key is not None:
+        try:
+            attributes[KAFKA_KEY] = _text(key)
+        except ValueError:
+            pass
+    if tombstone:
+        attributes[KAFKA_TOMBSTONE] = True
+    return attributes
+
+
+def client(client_id: object, group: object, bootstrap: object) -> Attributes:
+    """Return the attributes of a client: its id, its consumer group, and its server, when there is only one.
+
+    Args:
+        client_id: not on the span when empty.
+        group: not on the span when empty.
+        bootstrap: `host:port`, several with commas or in a list; several name a cluster, not a server.
+    """
+    attributes: Attributes = {}
+    if client_id:
+        attributes[CLIENT_ID] = str(client_id)
+    if group:
+        attributes[GROUP] = str(group)
+    servers = bootstrap.split(",") if isinstance(bootstrap, str) else list(bootstrap or ())  # type: ignore[call-overload]
+    if len(servers) == 1:
+        host, _, port = str(servers[0]).rpartition("://")[2].rpartition(":")
+        if port.isdigit():
+            attributes[SERVER_ADDRESS] = host.strip("[] ")
+            attributes[SERVER_PORT] = int(port)
+    return attributes
+
+
+def error_type(error: BaseException | type[BaseException]) -> str:
+    """Return what `error.type` holds for an exception: its qualified class name, without `builtins`.
+
+    >>> error_type(ValueError("no"))
+    'ValueError'
+    """
+    kind = error if isinstance(error, type) else type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _text(key: object) -> str:
+    if isinstance(key, str):
+        return key
+    if isinstance(key, (bytearray, memoryview)):
+        return bytes(key).decode()
+    if isinstance(key, (int, float, UUID)):
+        return str(key)
+    raise ValueError("no string form")

@@ -1,0 +1,101 @@
+"""The tracer in use, and what its sampler is known to drop."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.trace import NoOpTracer, ProxyTracer, SpanContext, Tracer, TraceFlags
+
+from unbroken.messaging.semconv import SCHEMA_URL
+from unbroken.propagation.context import new_span_context
+
+SCOPE = "unbroken"
+"""The instrumentation scope of our tracer and meter."""
+
+_logger = logging.getLogger(SCOPE)
+_WITHOUT_SAMPLED = tuple(TraceFlags(flags & 2) for flags in range(4))
+
+
+@dataclass(frozen=True, slots=True)
+class Tracing:
+    """A tracer, and for each kind of parent whether its sampler drops the span whatever it is.
+
+    Attributes:
+        tracer: None when nothing would record a span (no SDK, or a disabled one).
+        dropped: for a parent that is 0 local, not sampled; 1 local, sampled; 2 remote, not sampled; 3 remote, sampled.
+        ids: the SDK's generator of ids; there whenever something is dropped.
+    """
+
+    tracer: Tracer | None
+    dropped: tuple[bool, bool, bool, bool]
+    ids: Any
+
+    def drops(self, parent: SpanContext) -> bool:
+        """Return whether a child of `parent` is dropped without the sampler looking at it."""
+        return self.dropped[(parent[3] & 1) + 2 * parent[2]]
+
+    def dropped_child(self, parent: SpanContext) -> SpanContext:
+        """Return the context of a child that is not recorded: what the SDK would make, a new id and flags, no more."""
+        trace_id, _, _, flags, state, _ = parent
+        return new_span_context(
+            (trace_id, self.ids.generate_span_id(), False, _WITHOUT_SAMPLED[flags & 3], state, True)
+        )
+
+
+_NOTHING_DROPPED = (False, False, False, False)
+# Read directly for the same reason as the meter provider in metrics.py.
+_global: Any = trace if hasattr(trace, "_TRACER_PROVIDER") else None
+_provider: object = None
+_tracing = Tracing(None, _NOTHING_DROPPED, None)
+
+
+def tracing() -> Tracing:
+    """Return the tracing of the global tracer provider."""
+    global _provider, _tracing
+    provider = _global._TRACER_PROVIDER if _global is not None else trace.get_tracer_provider()
+    if provider is not _provider:
+        _tracing = _of(trace.get_tracer(SCOPE, _version(), schema_url=SCHEMA_URL))
+        _provider = provider
+    return _tracing
+
+
+def _of(tracer: Tracer) -> Tracing:
+    if isinstance(tracer, (NoOpTracer, ProxyTracer)):
+        return Tracing(None, _NOTHING_DROPPED, None)
+    ids = getattr(tracer, "id_generator", None)
+    sampler = getattr(tracer, "sampler", None)
+    sampling: Any = sys.modules.get("opentelemetry.sdk.trace.sampling")
+    if ids is None or sampler is None or sampling is None:
+        return Tracing(tracer, _NOTHING_DROPPED, None)
+    if type(sampler) is sampling.ParentBased:
+        names = (
+            "local_parent_not_sampled",
+            "local_parent_sampled",
+            "remote_parent_not_sampled",
+            "remote_parent_sampled",
+        )
+        branches = [getattr(sampler, f"_{name}", None) for name in names]
+    else:
+        branches = [sampler] * 4
+    off = sampling.ALWAYS_OFF
+    return Tracing(tracer, tuple(branch is off for branch in branches), ids)  # type: ignore[arg-type]
+
+
+def _version() -> str:
+    from unbroken import __version__
+
+    return __version__
+
+
+_logged: set[tuple[str, type[BaseException]]] = set()
+
+
+def survived(where: str, error: Exception) -> None:
+    """Log an exception of the telemetry itself, once per place and class: it must not reach the application."""
+    if (where, type(error)) not in _logged:
+        _logged.add((where, type(error)))
+        _logger.exception("telemetry failed in %s; the message goes on without it (logged once)", where, exc_info=error)

@@ -1,0 +1,317 @@
+"""The W3C propagation fields, parsed and formatted: `traceparent`, `tracestate`, `baggage`.
+
+Trace Context level 2 (https://www.w3.org/TR/trace-context-2/) and Baggage (https://www.w3.org/TR/baggage/).
+Standard library only, no I/O, no OpenTelemetry. A parser returns a value or raises `InvalidHeader`;
+`read` goes through a whole header list and returns what it found, problems included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote, unquote
+
+from unbroken.errors import InvalidHeader
+
+Duplicates = Literal["last", "restart"]
+"""What several different `traceparent` values mean: the `last` counts, or none does (`restart`, as the W3C suite asks)."""
+
+SAMPLED = 0x01
+RANDOM = 0x02
+_KNOWN_FLAGS = SAMPLED | RANDOM
+
+MAX_TRACESTATE_MEMBERS = 32
+MAX_TRACESTATE_LENGTH = 8192
+"""Characters that `format_tracestate` writes at most: what other OpenTelemetry SDKs read. W3C asks for at least 512."""
+MAX_BAGGAGE_MEMBERS = 64
+MAX_BAGGAGE_LENGTH = 8192
+
+# Section 3.2.2.1 and 3.2.4. Group 5 is what a version after 00 may append: nothing, or "-" and anything.
+#   version-format = trace-id "-" parent-id "-" trace-flags      (lower-case hexadecimal)
+_TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
+
+# Section 3.3.1.3.1, level 2.   key = ( lcalpha / DIGIT ) 0*255 ( lcalpha / DIGIT / "_" / "-"/ "*" / "/" / "@" )
+#                               value = 0*255(chr) nblk-chr     (printable ASCII without "," and "=")
+_TRACESTATE_MEMBER = re.compile(
+    r"([a-z0-9][a-z0-9_\-*/@]{0,255})=([\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e])"
+)
+
+# Baggage, section 3.3.1.   baggage-octet = %x21 / %x23-2B / %x2D-3A / %x3C-5B / %x5D-7E
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_VALUE = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"
+_BAGGAGE_MEMBER = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*({_VALUE})[ \t]*(?:;(.*))?", re.DOTALL)
+_BAGGAGE_PROPERTY = re.compile(rf"[ \t]*{_TOKEN}(?:[ \t]*=[ \t]*{_VALUE})?[ \t]*")
+
+_BETWEEN_COMMAS = re.compile(r"[^,]+")  # list-members, empty ones skipped
+
+# What is written without percent-encoding: the octets above without "%" (it starts an encoding), and without "+",
+# which some readers turn into a space.
+_VALUE_SAFE = "!#$&'()*-./:<=>?@[]^_`{|}~"
+_NAME_SAFE = "!#$&'*-.^_`|~"
+
+FIELDS = {
+    "traceparent": "traceparent",
+    "tracestate": "tracestate",
+    "baggage": "baggage",
+    "ce_traceparent": "ce_traceparent",
+    "ce_tracestate": "ce_tracestate",
+}
+
+
+class TraceParent(NamedTuple):
+    """The identity of the caller: 128-bit trace id, 64-bit parent id, flags (only *sampled* and *random* are kept)."""
+
+    trace_id: int
+    parent_id: int
+    flags: int
+
+
+class ListMember(NamedTuple):
+    """One member of `tracestate`."""
+
+    key: str
+    value: str
+
+
+class BaggageValue(str):
+    """The decoded value of a baggage member; `properties` is the text after its first `;`, as received."""
+
+    __slots__ = ("properties",)
+    properties: str
+
+    def __new__(cls, value: str, properties: str = "") -> BaggageValue:
+        self = super().__new__(cls, value)
+        self.properties = properties
+        return self
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]  # for copy and pickle
+        return (str(self), self.properties)
+
+
+class Carried(NamedTuple):
+    """What a carrier holds: the parent, the other `traceparent` values, state, baggage, and what was malformed."""
+
+    parent: TraceParent | None
+    others: tuple[TraceParent, ...]
+    tracestate: tuple[ListMember, ...]
+    baggage: dict[str, BaggageValue]
+    problems: tuple[InvalidHeader, ...]
+
+
+def parse_traceparent(value: object) -> TraceParent:
+    """Return the parent that a `traceparent` value names; bytes or ASCII text.
+
+    >>> parse_traceparent(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03").flags
+    3
+
+    Raises:
+        InvalidHeader: the value breaks the grammar of section 3.2.2.
+    """
+    octets = _octets("traceparent", value)
+    match = _TRACEPARENT.fullmatch(octets)
+    if match is None:
+        raise InvalidHeader("traceparent", value, "not version-traceid-parentid-flags in lower-case hexadecimal")
+    version, trace_id, parent_id, flags, rest = match.groups()
+    if version == b"ff":
+        raise InvalidHeader("traceparent", value, "version ff is forbidden")
+    if version == b"00" and rest is not None:
+        raise InvalidHeader("traceparent", value, "version 00 ends after the flags")
+    parent = TraceParent(int(trace_id, 16), int(parent_id, 16), int(flags, 16) & _KNOWN_FLAGS)
+    if not parent.trace_id:
+        raise InvalidHeader("traceparent", value, "the trace id is all zeroes")
+    if not parent.parent_id:
+        raise InvalidHeader("traceparent", value, "the parent id is all zeroes")
+    return parent
+
+
+def format_traceparent(trace_id: int, parent_id: int, flags: int) -> str:
+    """Return the 55 characters of a version-00 `traceparent`.
+
+    >>> format_traceparent(0xaf7651916cd43dd8448eb211c80319c, 0xb7ad6b7169203331, 1)
+    '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    """
+    return "00-%032x-%016x-%02x" % (trace_id, parent_id, flags & _KNOWN_FLAGS)
+
+
+def parse_tracestate(values: Sequence[object]) -> tuple[ListMember, ...]:
+    """Return the members of all `tracestate` headers of a carrier, in order; of duplicate keys the first.
+
+    Raises:
+        InvalidHeader: one member breaks the grammar of section 3.3.1, or there are more than 32.
+    """
+    members: dict[str, str] = {}
+    count = 0
+    for value in values:
+        for text in _split(_octets("tracestate", value).decode("latin-1")):
+            count += 1
+            if count > MAX_TRACESTATE_MEMBERS:
+                raise InvalidHeader("tracestate", value, f"more than {MAX_TRACESTATE_MEMBERS} members")
+            match = _TRACESTATE_MEMBER.fullmatch(text)
+            if match is None:
+                raise InvalidHeader("tracestate", value, f"{text[:80]!r} is not key=value")
+            members.setdefault(match[1], match[2])
+    return tuple(ListMember(key, member) for key, member in members.items())
+
+
+def format_tracestate(members: Iterable[ListMember], limit: int = MAX_TRACESTATE_LENGTH) -> str:
+    """Return a `tracestate` of at most `limit` characters.
+
+    Whole members are left out until it fits: first those over 128 characters, then from the end (section 3.3.1.5).
+
+    >>> format_tracestate([ListMember("rojo", "00f067aa"), ListMember("congo", "t61rc")])
+    'rojo=00f067aa,congo=t61rc'
+    """
+    texts = [f"{key}={value}" for key, value in members]
+    excess = sum(map(len, texts)) + len(texts) - 1 - limit
+    position = len(texts)
+    while excess > 0 and position:
+        position -= 1
+        if len(texts[position]) > 128:
+            excess -= len(texts.pop(position)) + 1
+    while excess > 0 and texts:
+        excess -= len(texts.pop()) + 1
+    return ",".join(texts)
+
+
+def parse_baggage(values: Sequence[object]) -> tuple[dict[str, BaggageValue], list[InvalidHeader]]:
+    """Return the members of all `baggage` headers of a carrier, and what had to be left out.
+
+    A member that breaks the grammar is left out alone. The first 64 members and 8192 bytes count.
+    """
+    members: dict[str, BaggageValue] = {}
+    problems: list[InvalidHeader] = []
+    count = length = 0
+    for value in values:
+        try:
+            header = _octets("baggage", value).decode("latin-1")
+        except InvalidHeader as problem:
+            problems.append(problem)
+            continue
+        for text in _split(header):
+            count += 1
+            length += len(text) + (count > 1)
+            if count > MAX_BAGGAGE_MEMBERS or length > MAX_BAGGAGE_LENGTH:
+                reason = f"more than {MAX_BAGGAGE_MEMBERS} members or {MAX_BAGGAGE_LENGTH} bytes"
+                problems.append(InvalidHeader("baggage", value, reason))
+                return members, problems
+            try:
+                name, member = _parse_baggage_member(text)
+            except InvalidHeader as problem:
+                problems.append(problem)
+            else:
+                members[name] = member
+    return members, problems
+
+
+def format_baggage(members: Mapping[str, object]) -> str:
+    """Return a `baggage` header of at most 64 members and 8192 bytes; a member that does not fit is left out whole.
+
+    >>> format_baggage({"user": "Ana María", "plan": BaggageValue("gold", "ttl=60")})
+    'user=Ana%20Mar%C3%ADa,plan=gold;ttl=60'
+    """
+    texts: list[str] = []
+    length = -1
+    for name, value in members.items():
+        if not name or len(texts) == MAX_BAGGAGE_MEMBERS:
+            continue
+        text = f"{quote(str(name), _NAME_SAFE, errors='replace')}={quote(str(value), _VALUE_SAFE, errors='replace')}"
+        properties = getattr(value, "properties", "")
+        if properties and _are_properties(properties):
+            text = f"{text};{properties}"
+        if length + 1 + len(text) <= MAX_BAGGAGE_LENGTH:
+            length += 1 + len(text)
+            texts.append(text)
+    return ",".join(texts)
+
+
+def read(pairs: Iterable[Any], duplicates: Duplicates = "last") -> Carried:
+    """Return what the headers carry; header names match whatever their case. Never raises, whatever the pairs are."""
+    found: dict[str, list[object]] = {field: [] for field in FIELDS}
+    for field, value in _propagation_fields(pairs):
+        found[field].append(value)
+    problems: list[InvalidHeader] = []
+    parents = _parents(found["traceparent"], problems)
+    states = found["tracestate"]
+    if not parents and found["ce_traceparent"]:
+        parents = _parents(found["ce_traceparent"], problems)
+        states = found["ce_tracestate"]
+    parent: TraceParent | None = None
+    others: tuple[TraceParent, ...] = ()
+    if len(parents) == 1 or (parents and duplicates == "last"):
+        parent = parents[-1]
+        others = tuple(parents[:-1])
+    elif parents:
+        problems.append(InvalidHeader("traceparent", found["traceparent"], "several different values"))
+    tracestate: tuple[ListMember, ...] = ()
+    if parent is not None and states:
+        try:
+            tracestate = parse_tracestate(states)
+        except InvalidHeader as problem:
+            problems.append(problem)
+    baggage, bad_baggage = parse_baggage(found["baggage"])
+    return Carried(parent, others, tracestate, baggage, (*problems, *bad_baggage))
+
+
+def _propagation_fields(pairs: Iterable[Any]) -> Iterator[tuple[str, object]]:
+    for pair in pairs:
+        try:
+            name, value = pair  # whatever a client hands out; what is no pair is no header
+        except (TypeError, ValueError):
+            continue
+        if isinstance(name, (bytes, bytearray)):
+            name = name.decode("latin-1")
+        if isinstance(name, str) and (field := FIELDS.get(name.lower())) is not None:
+            yield field, value
+
+
+def _parents(values: Sequence[object], problems: list[InvalidHeader]) -> list[TraceParent]:
+    """Return the different well-formed parents, each at the place where it stands last."""
+    parents: dict[TraceParent, None] = {}
+    for value in values:
+        try:
+            parent = parse_traceparent(value)
+        except InvalidHeader as problem:
+            problems.append(problem)
+        else:
+            parents.pop(parent, None)
+            parents[parent] = None
+    return list(parents)
+
+
+def _octets(field: str, value: object) -> bytes:
+    """Return the bytes of a header without the white space around them; of a null, as of an empty one, none."""
+    if value is None:
+        return b""
+    if isinstance(value, (bytearray, memoryview)):
+        value = bytes(value)
+    if isinstance(value, bytes):
+        return value.strip(b" \t")
+    if isinstance(value, str):
+        try:
+            return value.encode("ascii").strip(b" \t")
+        except UnicodeEncodeError:
+            raise InvalidHeader(field, value, "not ASCII") from None
+    raise InvalidHeader(field, value, "neither bytes nor text")
+
+
+def _split(header: str) -> Iterator[str]:
+    for found in _BETWEEN_COMMAS.finditer(header):
+        if text := found[0].strip(" \t"):
+            yield text
+
+
+def _parse_baggage_member(text: str) -> tuple[str, BaggageValue]:
+    match = _BAGGAGE_MEMBER.fullmatch(text)
+    if match is None:
+        raise InvalidHeader("baggage", text, "not name=value in the characters that the grammar allows")
+    name, value, properties = match.groups()
+    if properties is None:
+        properties = ""
+    elif not _are_properties(properties):
+        raise InvalidHeader("baggage", text, "a property is not name or name=value")
+    return unquote(name), BaggageValue(unquote(value), properties.strip(" \t"))
+
+
+def _are_properties(text: str) -> bool:
+    return all(_BAGGAGE_PROPERTY.fullmatch(part) for part in text.split(";"))
