@@ -240,7 +240,7 @@ def shown_span(span: Any, vector: Vector) -> Vector:
 
 
 def in_order(links: list[dict[str, str]]) -> list[dict[str, str]]:
-    return sorted({link["span_id"]: link for link in links}.values(), key=lambda link: link["span_id"])
+    return sorted(links, key=lambda link: (link["trace_id"], link["span_id"]))
 
 
 @pytest.mark.parametrize("vector", vectors("forward.json"))

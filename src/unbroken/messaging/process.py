@@ -152,7 +152,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
             links = [Link(creation)] if creation is not None else []
             if origin is not None:
                 links += map(Link, origin.others)
-            if ambient and (seen := _ambient_span(ambient, creation)) is not None:
+            if ambient and (seen := _ambient_span(ambient, links)) is not None:
                 links.append(Link(seen))
             attributes = self._described()
             if parent is not None:
@@ -208,10 +208,10 @@ def _around(ambient: Context, origin: Origin | None) -> dict[str, object]:
     return values
 
 
-def _ambient_span(ambient: Context, creation: SpanContext | None) -> SpanContext | None:
-    """Return the span context that is current around the block, unless it is the creation context itself."""
+def _ambient_span(ambient: Context, links: list[Link]) -> SpanContext | None:
+    """Return the span context that is current around the block, unless it is linked already."""
     span: Any = ambient.get(SPAN_KEY)
     if span is None:
         return None
     seen: SpanContext = span.get_span_context()
-    return seen if seen.is_valid and (creation is None or seen[:2] != creation[:2]) else None
+    return seen if seen.is_valid and all(seen[:2] != link.context[:2] for link in links) else None
