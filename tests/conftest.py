@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_LEFT_OUT] = {}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures end in order, as with Ctrl-C
     unknown = _unwanted(config) - set(SERVERS)
     if unknown:
         raise pytest.UsageError(f"--without: no such server: {', '.join(sorted(unknown))}")

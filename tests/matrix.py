@@ -7,6 +7,7 @@ a failure where everything has to run (CI=true).
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -83,7 +84,13 @@ def run(environment: str, pythons: list[Path]) -> Outcome:
     command = [sys.executable, "-m", "tox", "run", "-q", "-e", environment]
     # tox looks in PATH, where the shims of pyenv hide the versions that are not active.
     path = os.pathsep.join([*(str(python.parent) for python in pythons), os.environ["PATH"]])
-    status = subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path}, check=False).returncode
+    # In a group of its own, so that one signal from here ends tox and its pytest, which then stops its servers.
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PATH": path}, start_new_session=True) as tox:
+        try:
+            status = tox.wait()
+        except KeyboardInterrupt:
+            os.killpg(tox.pid, signal.SIGTERM)
+            raise
     seconds = time.monotonic() - began
     report = RESULTS / f"{environment}.xml"
     if not report.exists():  # it was not even installed
@@ -127,4 +134,5 @@ def is_python(path: Path, version: str) -> bool:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -37,7 +37,8 @@ def test_a_killed_kafka_comes_back_on_its_address_with_its_records(own_kafka: se
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_server_ends_with_its_starter(number: signal.Signals, tmp_path: Path) -> None:
     program = (
-        "import time; from pathlib import Path; from services.process import ServerProcess\n"
+        "import signal, time; from pathlib import Path; from services.process import ServerProcess\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background begins without it
         "server = ServerProcess(['sleep', '60'], log=Path('log')); print(server.pid, flush=True); time.sleep(60)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
