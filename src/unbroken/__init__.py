@@ -14,7 +14,8 @@ from unbroken.messaging.policy import Policy, configure
 from unbroken.messaging.process import process
 from unbroken.messaging.receive import receive
 from unbroken.messaging.send import send
-from unbroken.propagation.context import BoundExecutor, attached, bind, inject
+from unbroken.propagation.context import attached, inject
+from unbroken.propagation.handoff import BoundExecutor, bind
 
 __version__ = "0.1.0"
 

@@ -162,6 +162,7 @@ class Producer(_Producing, confluent_kafka.Producer):
         timestamp: int = 0,
         headers: Any = None,
     ) -> None:
+        """Produce one message, as the client does; its span ends in the delivery report."""
         sending = self._begin(topic, key, value, partition, headers)
         report = self._report(sending, callback if callback is not None else on_delivery)
         try:
@@ -184,6 +185,7 @@ class SerializingProducer(_Producing, confluent_kafka.SerializingProducer):
         timestamp: int = 0,
         headers: Any = None,
     ) -> None:
+        """Serialize and produce one message, as the client does; its span ends in the delivery report."""
         sending = self._begin(topic, key, value, partition, headers)
         report = self._report(sending, on_delivery)
         try:
@@ -222,4 +224,4 @@ class DeserializingConsumer(Consuming, confluent_kafka.DeserializingConsumer):
 
 
 class ShareConsumer(Consuming, getattr(confluent_kafka, "ShareConsumer", object)):  # type: ignore[misc]
-    """A `confluent_kafka.ShareConsumer` (from 2.15) whose group, client id and server are on the spans of its messages."""
+    """A `confluent_kafka.ShareConsumer` whose group, client id and server are on the spans of its messages."""

@@ -2,8 +2,9 @@
 
     from unbroken.clients.confluent_kafka_aio import AIOConsumer, AIOProducer
 
-`AIOProducer` of the client collects messages in batches that cannot carry headers. Ours gives each message to librdkafka
-at once, with its headers, and librdkafka makes the batches (`linger.ms`); `batch_size` and `buffer_timeout` have no effect.
+`AIOProducer` of the client collects messages in batches that cannot carry headers. Ours gives each message to
+librdkafka at once, with its headers, and librdkafka makes the batches (`linger.ms`); `batch_size` and `buffer_timeout`
+have no effect.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`forward`: the headers with which a message is published again: to a retry topic, a dead-letter queue, another queue."""
+"""`forward`: the headers with which a message is published again, to a retry topic or a dead-letter queue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unbroken.messaging.process import SCOPE_KEY
 from unbroken.messaging.semconv import error_type
 from unbroken.messaging.tracing import survived
 from unbroken.propagation import context, w3c
-from unbroken.propagation.carriers import Fields
+from unbroken.propagation.carriers import NO_NAMES, Fields, Names, names_of
 from unbroken.propagation.context import current
 
 ORIGIN = "unbroken-origin"
@@ -22,15 +22,15 @@ ERROR = "unbroken-error"
 MAX_ERROR_LENGTH = 1024
 """Bytes of `unbroken-error` at most."""
 
-_OURS = frozenset((ORIGIN, SOURCE, ATTEMPT, ERROR))
-_PROPAGATION = frozenset(("traceparent", "tracestate", "baggage"))
+_OURS = (ORIGIN, SOURCE, ATTEMPT, ERROR)
+_REPLACED = names_of(*_OURS, "traceparent", "tracestate", "baggage")
 
 
 def forward(message: object, *, error: BaseException | None = None) -> Any:
     """Return the headers to publish a message again with, in the shape that its client takes.
 
-    The user's headers as they were, then one `traceparent` of the current span (outside the message's `process` block: the
-    message's own context), then where the message comes from:
+    The user's headers as they were, then one `traceparent` of the current span (outside the message's `process` block:
+    the message's own context), then where the message comes from:
 
     - `unbroken-origin`: `traceparent` of the first creation context,
     - `unbroken-source`: `destination/partition/offset` of this message,
@@ -47,10 +47,10 @@ def forward(message: object, *, error: BaseException | None = None) -> Any:
         return kind.carrier.replaced(headers, fields, names)
     except Exception as failure:
         survived("forward", failure)
-        return kind.carrier.replaced(headers, [], frozenset())
+        return kind.carrier.replaced(headers, [], NO_NAMES)
 
 
-def _fields(kind: MessageType, message: object, error: BaseException | None) -> tuple[Fields, frozenset[str | bytes]]:
+def _fields(kind: MessageType, message: object, error: BaseException | None) -> tuple[Fields, Names]:
     pairs = kind.carrier.pairs(kind.headers(message))
     origin = origin_of(kind, message)
     around = current()
@@ -64,8 +64,7 @@ def _fields(kind: MessageType, message: object, error: BaseException | None) -> 
     fields.append((ATTEMPT, b"%d" % (_count(seen.get(ATTEMPT)) + 1)))
     if error is not None:
         fields.append((ERROR, _described(error)))
-    ours = _OURS | _PROPAGATION
-    return fields, names | ours | {name.encode() for name in ours}
+    return fields, names | _REPLACED
 
 
 def _named(pairs: Any) -> dict[str, object]:

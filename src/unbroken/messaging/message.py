@@ -17,9 +17,9 @@ from unbroken.errors import UnknownMessage
 from unbroken.messaging.policy import InForce
 from unbroken.messaging.semconv import Attributes
 from unbroken.propagation import context
+from unbroken.propagation.carriers import Carrier
 from unbroken.propagation.context import Origin
 from unbroken.propagation.w3c import Duplicates
-from unbroken.propagation.carriers import Carrier
 
 
 @dataclass(frozen=True, slots=True)

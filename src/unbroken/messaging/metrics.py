@@ -62,7 +62,7 @@ _instruments: Instruments | None = None
 def instruments() -> Instruments | None:
     """Return the instruments of the global meter provider, None while there is none that records."""
     global _provider, _instruments
-    provider = _global._METER_PROVIDER if _global is not None else metrics.get_meter_provider()
+    provider = _global._METER_PROVIDER if _global is not None else metrics.get_meter_provider()  # noqa: SLF001
     if provider is not _provider:
         _instruments = _made(provider) if _records(provider) else None
         _provider = provider

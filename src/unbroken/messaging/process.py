@@ -115,11 +115,11 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
                 return None
         if kind.error(message) is not None or (rules.selective and not rules.covers(kind.destination(message))):
             return None
-        pairs = kind.headers(message)
+        pairs = kind.carrier.pairs(kind.headers(message))
         origin = None
-        creation = context.common(pairs if type(pairs) is list else kind.carrier.pairs(pairs))
+        creation = context.common(pairs)
         if creation is None:
-            origin = context.read(kind.carrier.pairs(pairs), rules.duplicates)
+            origin = context.read(pairs, rules.duplicates)
             creation = origin.span_context
             if origin.problems:
                 count_malformed(kind.system, origin.problems)

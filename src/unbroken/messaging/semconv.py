@@ -5,6 +5,7 @@ https://opentelemetry.io/docs/specs/semconv/messaging/ — all `messaging.*` nam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -86,7 +87,7 @@ def kafka_send(topic: str, partition: int | None, key: object, tombstone: bool) 
     return attributes
 
 
-def client(client_id: object, group: object, bootstrap: object) -> Attributes:
+def client(client_id: object, group: object, bootstrap: str | Sequence[str] | None) -> Attributes:
     """Return the attributes of a client: its id, its consumer group, and its server, when there is only one.
 
     Args:
@@ -99,9 +100,9 @@ def client(client_id: object, group: object, bootstrap: object) -> Attributes:
         attributes[CLIENT_ID] = str(client_id)
     if group:
         attributes[GROUP] = str(group)
-    servers = bootstrap.split(",") if isinstance(bootstrap, str) else list(bootstrap or ())  # type: ignore[call-overload]
+    servers = bootstrap.split(",") if isinstance(bootstrap, str) else bootstrap or ()
     if len(servers) == 1:
-        host, _, port = str(servers[0]).rpartition("://")[2].rpartition(":")
+        host, _, port = servers[0].rpartition("://")[2].rpartition(":")
         if port.isdigit():
             attributes[SERVER_ADDRESS] = host.strip("[] ")
             attributes[SERVER_PORT] = int(port)
@@ -121,8 +122,8 @@ def error_type(error: BaseException | type[BaseException]) -> str:
 def _text(key: object) -> str:
     if isinstance(key, str):
         return key
-    if isinstance(key, (bytearray, memoryview)):
-        return bytes(key).decode()
+    if isinstance(key, (bytes, bytearray)):
+        return key.decode()
     if isinstance(key, (int, float, UUID)):
         return str(key)
     raise ValueError("no string form")

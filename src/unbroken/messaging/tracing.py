@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.trace import NoOpTracer, ProxyTracer, SpanContext, Tracer, TraceFlags
+from opentelemetry.trace import NoOpTracer, ProxyTracer, SpanContext, TraceFlags, Tracer
 
 from unbroken.messaging.semconv import SCHEMA_URL
 from unbroken.propagation.context import new_span_context
@@ -56,7 +56,7 @@ _tracing = Tracing(None, _NOTHING_DROPPED, None)
 def tracing() -> Tracing:
     """Return the tracing of the global tracer provider."""
     global _provider, _tracing
-    provider = _global._TRACER_PROVIDER if _global is not None else trace.get_tracer_provider()
+    provider = _global._TRACER_PROVIDER if _global is not None else trace.get_tracer_provider()  # noqa: SLF001
     if provider is not _provider:
         _tracing = _of(trace.get_tracer(SCOPE, _version(), schema_url=SCHEMA_URL))
         _provider = provider
@@ -98,4 +98,4 @@ def survived(where: str, error: Exception) -> None:
     """Log an exception of the telemetry itself, once per place and class: it must not reach the application."""
     if (where, type(error)) not in _logged:
         _logged.add((where, type(error)))
-        _logger.exception("telemetry failed in %s; the message goes on without it (logged once)", where, exc_info=error)
+        _logger.error("telemetry failed in %s; the message goes on without it (logged once)", where, exc_info=error)

@@ -15,23 +15,43 @@ Fields = list[tuple[str, bytes]]
 """What propagation writes: names and ASCII octets, in order."""
 
 
+Names = frozenset[str | bytes]
+"""Header names in lower case, each as text and as bytes: confluent-kafka takes both."""
+
+NO_NAMES: Names = frozenset()
+
+
+def names_of(*names: str) -> Names:
+    """Return header names as `replaced` takes them.
+
+    >>> sorted(names_of("B3"), key=str)
+    ['b3', b'b3']
+    """
+    lower = {name.lower() for name in names}
+    return frozenset((*lower, *(name.encode() for name in lower)))
+
+
 class Carrier(Protocol):
     """How one wire holds headers."""
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the headers as pairs of name and value, in order."""
+        ...
 
-    def replaced(self, headers: Any, fields: Fields, names: frozenset[str | bytes]) -> Any:
+    def replaced(self, headers: Any, fields: Fields, names: Names) -> Any:
         """Return a copy in the same shape without the `names` (lower case) and with the `fields` at its end."""
+        ...
 
 
 class PairsCarrier:
     """Headers as a list or tuple of `(name, bytes)`: the Kafka wire. None is an empty list."""
 
     def pairs(self, headers: Any) -> Pairs:
+        """Return the headers themselves."""
         return headers or ()
 
-    def replaced(self, headers: Any, fields: Fields, names: frozenset[str | bytes]) -> Any:
+    def replaced(self, headers: Any, fields: Fields, names: Names) -> Any:
+        """Return a copy with the `fields` instead of the `names`."""
         if not headers:
             return tuple(fields) if isinstance(headers, tuple) else fields
         try:
@@ -46,10 +66,13 @@ class MappingCarrier:
     """Headers as a mapping of text: what confluent-kafka takes as a dict, and the AMQP wire."""
 
     def pairs(self, headers: Any) -> Pairs:
+        """Return the items."""
         return headers.items() if headers else ()
 
-    def replaced(self, headers: Any, fields: Fields, names: frozenset[str | bytes]) -> Any:
-        kept = {name: value for name, value in (headers or {}).items() if not _is_named((name,), names)}
+    def replaced(self, headers: Any, fields: Fields, names: Names) -> Any:
+        """Return a copy with the `fields` as text instead of the `names`."""
+        given: dict[Any, Any] = headers or {}
+        kept: dict[Any, Any] = {name: value for name, value in given.items() if not _is_named((name,), names)}
         kept.update((name, value.decode("ascii")) for name, value in fields)
         return kept
 
@@ -71,7 +94,7 @@ def carrier_of(headers: object) -> Carrier:
     raise UnknownCarrier(headers)
 
 
-def _is_named(pair: Any, names: frozenset[str | bytes]) -> bool:
+def _is_named(pair: Any, names: Names) -> bool:
     try:
         name = pair[0]
     except (TypeError, IndexError, KeyError):

@@ -1,4 +1,4 @@
-"""The context on the wire and in the process: `inject`, `extract`, `attached`, `bind`, `BoundExecutor`.
+"""The context on the wire and in the process: `inject`, `extract`, `attached`.
 
 The only module that knows how OpenTelemetry keeps a context. With the W3C propagators of OpenTelemetry (the default)
 the grammar is ours; any other global propagator is used as it is, through our carriers.
@@ -7,41 +7,32 @@ the grammar is ours; any other global propagator is used as it is, through our c
 from __future__ import annotations
 
 import functools
-import inspect
 from binascii import unhexlify
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
 from opentelemetry import baggage as otel_baggage
-from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.propagate import get_global_textmap
-from opentelemetry.propagators.composite import CompositePropagator
-from opentelemetry.propagators.textmap import Getter, Setter, TextMapPropagator
+from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.trace import (
     INVALID_SPAN,
     INVALID_SPAN_CONTEXT,
     NonRecordingSpan,
-    Span,
     SpanContext,
     TraceFlags,
     TraceState,
     set_span_in_context,
 )
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from unbroken.errors import InvalidHeader
-from unbroken.propagation import w3c
-from unbroken.propagation.carriers import Fields, Pairs, carrier_of
+from unbroken.propagation import propagators, w3c
+from unbroken.propagation.carriers import NO_NAMES, Fields, Names, Pairs, carrier_of, names_of
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-# The keys under which OpenTelemetry keeps span and baggage are private; a context made by its public functions shows them.
+# The keys under which OpenTelemetry keeps span and baggage are private; what its public functions make shows them.
 SPAN_KEY: str = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 BAGGAGE_KEY: str = next(iter(otel_baggage.set_baggage("name", "value", Context())))
 
@@ -50,6 +41,7 @@ _SUPPRESS_KEY: str = getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", "sup
 _FLAGS = {b"%02x" % flags: TraceFlags(flags & (w3c.SAMPLED | w3c.RANDOM)) for flags in range(256)}
 NO_STATE = TraceState()
 NOTHING = INVALID_SPAN_CONTEXT
+_ABSENT = object()
 
 # The common value: version 00 in its exact form. Translating each digit to 0 and comparing takes 0.1 µs less than a
 # regular expression; what differs goes to w3c.parse_traceparent.
@@ -59,17 +51,16 @@ _TRACEPARENT_FORM = b"00-%032d-%016d-00" % (0, 0)
 # Lengths of the names that the full reader looks for: another length cannot be one of them, whatever its case.
 _FIELD_LENGTHS = frozenset(map(len, ("traceparent", "tracestate", "baggage", "ce_traceparent", "ce_tracestate")))
 
-_TRACE_NAMES: frozenset[str | bytes] = frozenset(("traceparent", "tracestate", b"traceparent", b"tracestate"))
-_BAGGAGE_NAMES: frozenset[str | bytes] = frozenset(("baggage", b"baggage"))
-_NAMES = _TRACE_NAMES | _BAGGAGE_NAMES
-_NONE: frozenset[str | bytes] = frozenset()
+_BAGGAGE_NAMES = names_of("baggage")
+_NAMES = names_of("traceparent", "tracestate", "baggage")
 
 
 # A SpanContext is a tuple whose last item says whether its ids are valid: made as one it takes 0.15 µs less. The layout
 # is not promised by OpenTelemetry; where it differs, its own constructor is used.
 _ITEMS = (1, 2, True, TraceFlags(1), NO_STATE, True)
+_new_tuple: Any = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 new_span_context: Callable[[tuple[int, int, bool, TraceFlags, TraceState, bool]], SpanContext] = (
-    functools.partial(tuple.__new__, SpanContext)
+    functools.partial(_new_tuple, SpanContext)
     if tuple(SpanContext(*_ITEMS[:5])) == _ITEMS
     else lambda items: SpanContext(*items[:5])
 )
@@ -77,10 +68,10 @@ new_span_context: Callable[[tuple[int, int, bool, TraceFlags, TraceState, bool]]
 
 # OpenTelemetry keeps its context in one ContextVar; the token of an attach shows which. Used directly, a block costs
 # 0.2 µs less (bench: micro) and leaving it in a copy of the context is not logged as an error.
-_probe = otel_context.attach(otel_context.get_current())
+_probe: Any = otel_context.attach(otel_context.get_current())
 otel_context.detach(_probe)
 if isinstance(_probe, Token):
-    _variable: ContextVar[Context] = _probe.var
+    _variable: ContextVar[Context] = cast("Token[Context]", _probe).var
     current: Callable[[], Context] = _variable.get
     """Return the current context."""
     attach: Callable[[Context], Token[Context]] = _variable.set
@@ -123,7 +114,7 @@ def extract(headers: object, *, duplicates: w3c.Duplicates = "last") -> Context:
     Raises:
         UnknownCarrier: `headers` has another shape. What it holds never raises.
     """
-    pairs = headers if type(headers) is list else carrier_of(headers).pairs(headers)
+    pairs = carrier_of(headers).pairs(headers)
     if (creation := common(pairs)) is not None:
         return Context({SPAN_KEY: NonRecordingSpan(creation)} if creation is not NOTHING else ())
     return context_of(read(pairs, duplicates))
@@ -166,16 +157,16 @@ def inject(headers: Any = None, *, context: Context | None = None) -> Any:
     return carrier_of(headers).replaced(headers, fields, names)
 
 
-def fields_of(context: Context) -> tuple[Fields, frozenset[str | bytes]]:
+def fields_of(context: Context) -> tuple[Fields, Names]:
     """Return the propagation fields that carry the context, and the names (lower case) that they replace."""
     if get_global_textmap() is not _w3c_textmap:
-        propagators = _propagators()
-        if propagators.foreign is not None:
-            return _foreign_fields(propagators.foreign, context)
-        kept = {SPAN_KEY: propagators.trace, BAGGAGE_KEY: propagators.baggage}
+        used = propagators.in_use()
+        if used.foreign is not None:
+            return propagators.inject(used.foreign, context)
+        kept = {SPAN_KEY: used.trace, BAGGAGE_KEY: used.baggage}
         context = Context({key: value for key, value in context.items() if kept.get(key)})
     fields: Fields = []
-    names: frozenset[str | bytes] = _NONE
+    names: Names = NO_NAMES
     span: Any = context.get(SPAN_KEY)
     if span is not None:
         trace_id, span_id, _, flags, state, valid = span.get_span_context()
@@ -198,14 +189,14 @@ def common(pairs: Pairs) -> SpanContext | None:
     """
     if get_global_textmap() is not _w3c_textmap and not _refreshed():
         return None
-    traceparent: Any = None
+    traceparent: Any = _ABSENT
     try:
         for name, value in pairs:
-            if name == "traceparent" and traceparent is None:
+            if name == "traceparent" and traceparent is _ABSENT:
                 traceparent = value
             elif len(name) in _FIELD_LENGTHS and name.lower() in w3c.FIELDS:
                 return None
-        if traceparent is None:
+        if traceparent is _ABSENT:
             return NOTHING
         if traceparent.translate(_DIGITS_TO_ZERO) != _TRACEPARENT_FORM or traceparent[:3] != b"00-":
             return None
@@ -220,17 +211,17 @@ def common(pairs: Pairs) -> SpanContext | None:
 
 def read(pairs: Pairs, duplicates: w3c.Duplicates = "last") -> Origin:
     """Return what the pairs carry, by the full reader; never raises, whatever they are."""
-    propagators = _propagators()
-    if propagators.foreign is not None:
-        return _foreign_origin(propagators.foreign, pairs, duplicates)
+    used = propagators.in_use()
+    if used.foreign is not None:
+        return _foreign(used.foreign, pairs, duplicates)
     carried = w3c.read(pairs, duplicates)
     parent = None
     others: tuple[SpanContext, ...] = ()
-    if propagators.trace:
+    if used.trace:
         state = _LevelTwoState(carried.tracestate) if carried.tracestate else NO_STATE
         parent = _span_context(carried.parent, state) if carried.parent else None
         others = tuple(_span_context(other, NO_STATE) for other in carried.others)
-    return Origin(parent, carried.baggage if propagators.baggage else None, others, carried.problems)
+    return Origin(parent, carried.baggage if used.baggage else None, others, carried.problems)
 
 
 def is_suppressed(context: Context) -> bool:
@@ -259,48 +250,6 @@ class attached:  # noqa: N801 - read as a statement, like contextlib.suppress
             detach(token)
 
 
-def bind(function: Callable[P, T]) -> Callable[P, T]:
-    """Return `function` so that it runs in the context that is current now, in whatever thread or task it is called.
-
-    A coroutine function gives a coroutine function. The bound function can be called any number of times, at once too.
-    """
-    context = current()
-    if inspect.iscoroutinefunction(function):
-
-        @functools.wraps(function)
-        async def bound_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
-            with attached(context):
-                return await function(*args, **kwargs)
-
-        return cast("Callable[P, T]", bound_coroutine)
-
-    @functools.wraps(function)
-    def bound(*args: P.args, **kwargs: P.kwargs) -> T:
-        with attached(context):
-            return function(*args, **kwargs)
-
-    return bound
-
-
-class BoundExecutor(Executor):
-    """An executor whose work runs in the context of the caller of `submit` or `map`, on the threads of `executor`.
-
-    Raises:
-        TypeError: a process pool; a context does not cross processes, carry it with `inject`.
-    """
-
-    def __init__(self, executor: Executor) -> None:
-        if isinstance(executor, ProcessPoolExecutor):
-            raise TypeError("a context does not cross processes: carry it with inject() and extract()")
-        self._executor = executor
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        return self._executor.submit(bind(fn), *args, **kwargs)
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self._executor.shutdown(wait=wait, cancel_futures=cancel_futures)
-
-
 class _LevelTwoState(TraceState):
     """A `tracestate` that keeps what level 2 allows; OpenTelemetry's own check knows level 1 only."""
 
@@ -309,32 +258,6 @@ class _LevelTwoState(TraceState):
         self._dict = dict(members)
 
 
-class _Propagators(NamedTuple):
-    """What the global propagator of OpenTelemetry amounts to."""
-
-    trace: bool
-    baggage: bool
-    foreign: TextMapPropagator | None
-
-
-class _Collector(Setter["dict[str, str]"]):
-    def set(self, carrier: dict[str, str], key: str, value: str) -> None:
-        carrier[key] = value
-
-
-class _PairsGetter(Getter["list[tuple[str, str]]"]):
-    """Reads text pairs for a foreign propagator: names whatever their case."""
-
-    def get(self, carrier: list[tuple[str, str]], key: str) -> list[str] | None:
-        wanted = key.lower()
-        return [value for name, value in carrier if name.lower() == wanted] or None
-
-    def keys(self, carrier: list[tuple[str, str]]) -> list[str]:
-        return [name for name, _ in carrier]
-
-
-_GETTER = _PairsGetter()
-_COLLECTOR = _Collector()
 _w3c_textmap: TextMapPropagator | None = None
 """The global propagator, once it was found to be the W3C pair."""
 
@@ -342,22 +265,10 @@ _w3c_textmap: TextMapPropagator | None = None
 def _refreshed() -> bool:
     """Return whether the global propagator is the W3C pair, and remember it."""
     global _w3c_textmap
-    if whole := _propagators() == _Propagators(True, True, None):
+    whole = propagators.in_use() == propagators.W3C
+    if whole:
         _w3c_textmap = get_global_textmap()
     return whole
-
-
-def _propagators() -> _Propagators:
-    return _classified(get_global_textmap())
-
-
-@functools.lru_cache(maxsize=8)
-def _classified(textmap: TextMapPropagator) -> _Propagators:
-    parts = getattr(textmap, "_propagators", None) if type(textmap) is CompositePropagator else [textmap]
-    kinds = {type(part) for part in parts} if parts is not None else {type(textmap)}
-    if kinds <= {TraceContextTextMapPropagator, W3CBaggagePropagator}:
-        return _Propagators(TraceContextTextMapPropagator in kinds, W3CBaggagePropagator in kinds, None)
-    return _Propagators(False, False, textmap)
 
 
 def _span_context(parent: w3c.TraceParent, state: TraceState) -> SpanContext:
@@ -369,43 +280,13 @@ def _state_header(state: TraceState) -> bytes:
     return w3c.format_tracestate(members).encode("ascii", "replace")
 
 
-def _foreign_origin(propagator: TextMapPropagator, pairs: Pairs, duplicates: w3c.Duplicates) -> Origin:
-    texts = _texts(pairs)
-    if duplicates == "last":
-        texts.reverse()  # propagators take the first of several values
-    try:
-        context = propagator.extract(texts, Context(), _GETTER)
-    except Exception as error:
-        return Origin(None, None, problems=(InvalidHeader("foreign", texts, f"the propagator raised {error!r}"),))
-    span = context.get(SPAN_KEY)
-    span_context = span.get_span_context() if isinstance(span, Span) else None
+def _foreign(propagator: TextMapPropagator, pairs: Pairs, duplicates: w3c.Duplicates) -> Origin:
+    context = propagators.extract(propagator, pairs, duplicates)
+    if isinstance(context, InvalidHeader):
+        return Origin(None, None, problems=(context,))
+    span: Any = context.get(SPAN_KEY)
+    span_context: SpanContext | None = span.get_span_context() if span is not None else None
     if span_context is not None and not span_context.is_valid:
         span_context = None
-    baggage = cast("Mapping[str, object] | None", context.get(BAGGAGE_KEY))
+    baggage: Any = context.get(BAGGAGE_KEY)
     return Origin(span_context, baggage, extra=context)
-
-
-def _foreign_fields(propagator: TextMapPropagator, context: Context) -> tuple[Fields, frozenset[str | bytes]]:
-    carrier: dict[str, str] = {}
-    try:
-        propagator.inject(carrier, context, _COLLECTOR)
-        fields = [(name, value.encode("utf-8")) for name, value in carrier.items()]
-        names = {name.lower() for name in (*carrier, *propagator.fields)} if carrier else set[str]()
-    except Exception:  # a propagator must not cost a message; without fields nothing is replaced
-        return [], _NONE
-    return fields, frozenset((*names, *(name.encode() for name in names)))
-
-
-def _texts(pairs: Pairs) -> list[tuple[str, str]]:
-    """Return the pairs of text; a value that is not UTF-8 is no value for a propagator."""
-    texts: list[tuple[str, str]] = []
-    for pair in pairs:
-        try:
-            name, value = pair
-            if isinstance(value, (bytes, bytearray)):
-                value = value.decode("utf-8")
-        except (TypeError, ValueError):
-            continue
-        if isinstance(name, str) and isinstance(value, str):
-            texts.append((name, value))
-    return texts

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 from unbroken.errors import InvalidHeader
 
 Duplicates = Literal["last", "restart"]
-"""What several different `traceparent` values mean: the `last` counts, or none does (`restart`, as the W3C suite asks)."""
+"""What several different `traceparent` values mean: the `last` counts, or none (`restart`, as the W3C suite asks)."""
 
 SAMPLED = 0x01
 RANDOM = 0x02
@@ -38,10 +38,10 @@ _TRACESTATE_MEMBER = re.compile(
 )
 
 # Baggage, section 3.3.1.   baggage-octet = %x21 / %x23-2B / %x2D-3A / %x3C-5B / %x5D-7E
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _VALUE = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"
-_BAGGAGE_MEMBER = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*({_VALUE})[ \t]*(?:;(.*))?", re.DOTALL)
-_BAGGAGE_PROPERTY = re.compile(rf"[ \t]*{_TOKEN}(?:[ \t]*=[ \t]*{_VALUE})?[ \t]*")
+_BAGGAGE_MEMBER = re.compile(rf"({_NAME})[ \t]*=[ \t]*({_VALUE})[ \t]*(?:;(.*))?", re.DOTALL)
+_BAGGAGE_PROPERTY = re.compile(rf"[ \t]*{_NAME}(?:[ \t]*=[ \t]*{_VALUE})?[ \t]*")
 
 _BETWEEN_COMMAS = re.compile(r"[^,]+")  # list-members, empty ones skipped
 
@@ -81,6 +81,7 @@ class BaggageValue(str):
     properties: str
 
     def __new__(cls, value: str, properties: str = "") -> BaggageValue:
+        """Return the value with its properties."""
         self = super().__new__(cls, value)
         self.properties = properties
         return self
@@ -283,7 +284,7 @@ def _octets(field: str, value: object) -> bytes:
     """Return the bytes of a header without the white space around them; of a null, as of an empty one, none."""
     if value is None:
         return b""
-    if isinstance(value, (bytearray, memoryview)):
+    if isinstance(value, bytearray):
         value = bytes(value)
     if isinstance(value, bytes):
         return value.strip(b" \t")

@@ -1,0 +1,58 @@
+"""The context in other threads and tasks: `bind` a function, or an executor, to the context that is current now."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from typing import Any, ParamSpec, TypeVar, cast
+
+from unbroken.propagation.context import attached, current
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def bind(function: Callable[P, T]) -> Callable[P, T]:
+    """Return `function` so that it runs in the context that is current now, in whatever thread or task it is called.
+
+    A coroutine function gives a coroutine function. The bound function can be called any number of times, at once too.
+    """
+    context = current()
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def bound_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
+            with attached(context):
+                return await function(*args, **kwargs)
+
+        return cast("Callable[P, T]", bound_coroutine)
+
+    @functools.wraps(function)
+    def bound(*args: P.args, **kwargs: P.kwargs) -> T:
+        with attached(context):
+            return function(*args, **kwargs)
+
+    return bound
+
+
+class BoundExecutor(Executor):
+    """An executor whose work runs in the context of the caller of `submit` or `map`, on the threads of `executor`.
+
+    Raises:
+        TypeError: a process pool; a context does not cross processes, carry it with `inject`.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        if isinstance(executor, ProcessPoolExecutor):
+            raise TypeError("a context does not cross processes: carry it with inject() and extract()")
+        self._executor = executor
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Submit work that runs in the caller's context."""
+        return self._executor.submit(bind(fn), *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Shut the executor down."""
+        self._executor.shutdown(wait=wait, cancel_futures=cancel_futures)
