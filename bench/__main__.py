@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +22,39 @@ RESULTS = Path(__file__).parent / "results.json"
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is run."""
+    """How much is run.
 
+    Attributes:
+        rounds: generations of processes in which the single calls are measured, `repeats` times each.
+        loop_repeats: how often each loop is run, in a process of its own each time.
+        memory_repeats: the same for the long run.
+        messages: how many messages a loop has.
+        soaked: how many the long run has.
+    """
+
+    rounds: int
     repeats: int
+    loop_repeats: int
     memory_repeats: int
     messages: int
     soaked: int
 
+    def turns(self, section: str) -> tuple[int, int]:
+        """Return how many rounds a section has, and how many repeats each of them."""
+        if section == "micro":
+            return self.rounds, self.repeats
+        return 1, self.memory_repeats if section == "memory" else self.loop_repeats
 
-FULL = Scale(repeats=11, memory_repeats=3, messages=15_000, soaked=1_000_000)
-QUICK = Scale(repeats=3, memory_repeats=1, messages=5_000, soaked=200_000)
+
+FULL = Scale(rounds=3, repeats=7, loop_repeats=11, memory_repeats=3, messages=15_000, soaked=1_000_000)
+QUICK = Scale(rounds=1, repeats=5, loop_repeats=3, memory_repeats=1, messages=5_000, soaked=200_000)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run what `argv` asks for and return 0: a missed bar is printed, not an error."""
     options = _parser().parse_args(argv)
     sections = [options.only] if options.only else list(plan.SECTIONS)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 150)
     with console.status("environments"):
         environments.install_the_tree()
     found = measure(sections, QUICK if options.quick else FULL, console)
@@ -54,11 +71,13 @@ def measure(sections: list[str], scale: Scale, console: Console) -> dict[str, An
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with broker.running() as bootstrap, Progress(*columns, console=console, transient=True) as progress:
         for section in sections:
-            repeats = scale.memory_repeats if section == "memory" else scale.repeats
             groups = plan.groups(section, bootstrap, scale.messages, scale.soaked)
-            task = progress.add_task(section, total=repeats * sum(map(len, groups)))
-            for group in groups:
-                processes.take_turns(group, repeats, samples, lambda _, task=task: progress.advance(task))
+            rounds, repeats = scale.turns(section)
+            task = progress.add_task(section, total=rounds * repeats * sum(map(len, groups)))
+            for _ in range(rounds):
+                with processes.Workers() as workers:
+                    for group in groups:
+                        processes.take_turns(group, repeats, workers, samples, partial(progress.advance, task))
         if "micro" in sections:
             compare_spans(bootstrap, console)
     return report(samples, asdict(scale)).as_json()
@@ -66,10 +85,11 @@ def measure(sections: list[str], scale: Scale, console: Console) -> dict[str, An
 
 def compare_spans(bootstrap: str, console: Console) -> None:
     """Say so when the span of `process` and the bare one that it is measured against are not alike."""
-    ours, bare = (
-        processes.run(Job(name, "bench.micro", "attributes", {"environment": name, "bootstrap": bootstrap}))
-        for name in ("unbroken", "opentelemetry")
-    )
+    with processes.Workers() as workers:
+        ours, bare = (
+            workers.run(Job(name, "bench.micro", "attributes", {"environment": name, "bootstrap": bootstrap}))
+            for name in ("unbroken", "opentelemetry")
+        )
     if ours != bare:
         console.print(f"[red]the spans that are compared differ[/]\n{ours}\n{bare}")
 

@@ -1,7 +1,9 @@
 """One call at a time: every statement that is timed, as a table."""
 
+import functools
 import sys
 from collections.abc import Iterator
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from bench.records import CASES, Case, Pairs
@@ -77,6 +79,7 @@ class Statement:
 
 INJECT, INJECT_INTO = "inject", "inject into the user's headers"
 EXTRACT, STEP = "extract + attach + detach", "whole step"
+OPERATIONS = (INJECT, INJECT_INTO, EXTRACT, STEP)
 
 STATEMENTS = (
     Statement(INJECT, STOCK, OPENTELEMETRY_NAMES + IN_A_SPAN, "carrier = {}; inject(carrier)"),
@@ -171,26 +174,56 @@ SPAN_OF = {
 }
 
 
-def measure(environment: str, bootstrap: str) -> dict[str, float]:
-    """Return the microseconds of every statement of the contenders in `environment`, by "row | contender"."""
-    _prepare(environment)
-    found: dict[str, float] = {}
-    for case, namespace in _namespaces(bootstrap):
-        for row in STATEMENTS:
-            if ENVIRONMENT_OF[row.contender] == environment and row.fits(case):
-                found[f"{row.operation}, {case.name} | {row.contender}"] = _run(row, namespace)
-    return found
+def rows() -> Iterator[tuple[Case, str, list[Statement]]]:
+    """Yield each row of the table: a case, an operation, the statements of its contenders."""
+    for operation in OPERATIONS:
+        for case in CASES:
+            if statements := [found for found in STATEMENTS if found.operation == operation and found.fits(case)]:
+                yield case, operation, statements
+
+
+def measure(bootstrap: str, case: str, operation: str, contender: str) -> dict[str, float]:
+    """Return the microseconds of one statement, by "row | contender"."""
+    [statement] = [found for found in STATEMENTS if (found.operation, found.contender) == (operation, contender)]
+    names = _names(ENVIRONMENT_OF[contender], bootstrap, case)
+    return {f"{operation}, {case} | {contender}": _run(statement, names)}
 
 
 def attributes(environment: str, bootstrap: str) -> dict[str, str]:
     """Return the attributes of the span that is timed: the bare one and that of `process` have to be alike."""
-    _prepare(environment)
-    _, namespace = next(_namespaces(bootstrap))
-    exec(OPENTELEMETRY_NAMES + (OURS_NAMES if environment == "unbroken" else ""), namespace)
-    exec(SPAN_OF[environment], namespace)
-    span = namespace["span"]
+    names = _names(environment, bootstrap, CASES[0].name)
+    exec(OPENTELEMETRY_NAMES + (OURS_NAMES if environment == "unbroken" else ""), names)
+    exec(SPAN_OF[environment], names)
+    span = names["span"]
     found = {name: str(value) for name, value in sorted(span.attributes.items())}  # type: ignore[attr-defined]
     return {**found, "links": str(len(span.links))}  # type: ignore[attr-defined]
+
+
+@functools.cache
+def _consumed(environment: str, bootstrap: str) -> dict[str, Namespace]:
+    """Return, for each case, the names that its statements use; the message is one that was really consumed."""
+    _prepare(environment)
+    from confluent_kafka import Consumer, TopicPartition
+
+    found: dict[str, Namespace] = {}
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench"})
+    for case in CASES:
+        consumer.assign([TopicPartition(case.topic, 0, 0)])
+        while (message := consumer.poll(10)) is None or message.error():
+            print(f"waiting for a record of {case.topic}", file=sys.stderr)
+        headers: Pairs = message.headers()
+        found[case.name] = {
+            "message": message,
+            "headers": headers,
+            "user_headers": case.user_headers(),
+            "topic": case.topic,
+        }
+    consumer.close()
+    return found
+
+
+def _names(environment: str, bootstrap: str, case: str) -> Namespace:
+    return dict(_consumed(environment, bootstrap)[case])
 
 
 def _prepare(environment: str) -> None:
@@ -204,35 +237,11 @@ def _prepare(environment: str) -> None:
         tracing.provide()
 
 
-def _namespaces(bootstrap: str) -> Iterator[tuple[Case, Namespace]]:
-    """Yield each case with the names that its statements use; the message is one that was really consumed."""
-    from confluent_kafka import Consumer, TopicPartition
-
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench"})
-    for case in CASES:
-        consumer.assign([TopicPartition(case.topic, 0, 0)])
-        while (message := consumer.poll(10)) is None or message.error():
-            print(f"waiting for a record of {case.topic}", file=sys.stderr)
-        headers: Pairs = message.headers()
-        yield (
-            case,
-            {
-                "message": message,
-                "headers": headers,
-                "user_headers": case.user_headers(),
-                "topic": case.topic,
-            },
-        )
-    consumer.close()
-
-
-def _run(row: Statement, namespace: Namespace) -> float:
-    """Return the microseconds of `row` in a context of its own."""
-    from contextvars import copy_context
+def _run(statement: Statement, names: Namespace) -> float:
+    """Return the microseconds of `statement` in a context of its own."""
 
     def alone() -> float:
-        names = dict(namespace)
-        exec(row.setup, names)
-        return microseconds(row.statement, names)
+        exec(statement.setup, names)
+        return microseconds(statement.statement, names)
 
     return copy_context().run(alone)

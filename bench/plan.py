@@ -1,5 +1,6 @@
 """What is measured: groups of jobs that take turns."""
 
+from bench import micro
 from bench.contenders import ALWAYS_OFF, BARE, CONTRIB, DDTRACE, DROP_IN, HAND, OURS, SAMPLED, UNSAMPLED, environment
 from bench.worker import Job
 
@@ -7,7 +8,6 @@ Group = tuple[Job, ...]
 
 SECTIONS = ("micro", "confluent", "aiokafka", "kafka-python", "memory")
 
-MICRO_ENVIRONMENTS = ("opentelemetry", "ddtrace", "unbroken")
 LOOPS = {
     "confluent": (
         ("confluent-kafka", "poll", (SAMPLED, UNSAMPLED, ALWAYS_OFF)),
@@ -28,7 +28,10 @@ LOOPS = {
 def groups(section: str, bootstrap: str, messages: int, soaked: int) -> list[Group]:
     """Return the groups of `section`; a loop runs over `messages` messages, the memory run over `soaked`."""
     if section == "micro":
-        return [tuple(_micro(name, bootstrap) for name in MICRO_ENVIRONMENTS)]
+        return [
+            tuple(_statement(case.name, operation, found.contender, bootstrap) for found in statements)
+            for case, operation, statements in micro.rows()
+        ]
     if section == "memory":
         return [(Job("unbroken", "bench.memory", "measure", {"bootstrap": bootstrap, "messages": soaked}),)]
     return [
@@ -47,8 +50,14 @@ def _contenders(client: str, condition: str) -> tuple[str, ...]:
     return (BARE, HAND, CONTRIB, *foreign, OURS, DROP_IN)
 
 
-def _micro(name: str, bootstrap: str) -> Job:
-    return Job(name, "bench.micro", "measure", {"environment": name, "bootstrap": bootstrap})
+def _statement(case: str, operation: str, contender: str, bootstrap: str) -> Job:
+    arguments: dict[str, str | int] = {
+        "bootstrap": bootstrap,
+        "case": case,
+        "operation": operation,
+        "contender": contender,
+    }
+    return Job(micro.ENVIRONMENT_OF[contender], "bench.micro", "measure", arguments, alone=False)
 
 
 def _loop(client: str, loop: str, contender: str, condition: str, bootstrap: str, messages: int) -> Job:

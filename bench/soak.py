@@ -23,9 +23,9 @@ def main(argv: list[str] | None = None) -> int:
     messages = parser.parse_args(argv).messages
     environments.install_the_tree()
     with broker.running() as bootstrap:
-        found = processes.run(
-            Job(environments.OURS, "bench.soaking", "soak", {"bootstrap": bootstrap, "messages": messages})
-        )
+        job = Job(environments.OURS, "bench.soaking", "soak", {"bootstrap": bootstrap, "messages": messages})
+        with processes.Workers() as workers:
+            found = workers.run(job)
     broken = [name for name, value in found.items() if value > (GROWTH_ALLOWED if name == GROWTH else 0)]
     for name, value in found.items():
         print(f"{name}: {value:.2f}" if name == GROWTH else f"{name}: {value:.0f}")

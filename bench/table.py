@@ -27,17 +27,11 @@ class Table:
 
 
 def tables(report: dict[str, Any]) -> list[Table]:
-    """Return the tables of a report (as it stands in results.json): the bars, then every figure."""
-    found = [_bars(report["verdicts"])]
-    for title, wanted in (
-        ("One call, µs", _is_micro),
-        ("Loops: CPU per message of the main thread, µs; in brackets what comes on top of the bare loop", _is_loop),
-        ("A million messages", _is_memory),
-    ):
-        figures = [figure for figure in report["figures"] if wanted(figure["row"])]
-        if figures:
-            found.append(_matrix(title, figures))
-    return found
+    """Return the tables of a report (as it stands in results.json): the bars, then one for each operation."""
+    figures: dict[str, list[dict[str, Any]]] = {}
+    for figure in report["figures"]:
+        figures.setdefault(figure["row"].partition(", ")[0], []).append(figure)
+    return [_bars(report["verdicts"]), *(_matrix(operation, found) for operation, found in figures.items())]
 
 
 def markdown(report: dict[str, Any]) -> str:
@@ -59,16 +53,16 @@ def _bars(verdicts: list[dict[str, Any]]) -> Table:
     return Table("Bars", ("what", "bar", "measured", "quartiles over the repeats", ""), rows)
 
 
-def _matrix(title: str, figures: Sequence[dict[str, Any]]) -> Table:
-    """Return one row per measured row and one column per contender, in the order in which they were measured."""
-    names = list(dict.fromkeys(figure["row"] for figure in figures))
-    contenders = list(dict.fromkeys(figure["contender"] for figure in figures))
+def _matrix(operation: str, figures: Sequence[dict[str, Any]]) -> Table:
+    """Return one row per case and one column per contender, in the order in which they were measured."""
+    contenders = tuple(dict.fromkeys(figure["contender"] for figure in figures))
     cells = {(figure["row"], figure["contender"]): figure for figure in figures}
     rows = []
-    for name in names:
+    for name in dict.fromkeys(figure["row"] for figure in figures):
         bare = cells.get((name, BARE))
-        rows.append((name, *(_cell(cells.get((name, contender)), bare) for contender in contenders)))
-    return Table(title, ("", *contenders), tuple(rows))
+        rows.append((name.partition(", ")[2], *(_cell(cells.get((name, found)), bare) for found in contenders)))
+    unit = ": µs of CPU per message, and over the bare loop" if BARE in contenders else ", µs"
+    return Table(operation if operation == "memory" else operation + unit, ("", *contenders), tuple(rows))
 
 
 def _cell(figure: dict[str, Any] | None, bare: dict[str, Any] | None) -> str:
@@ -80,18 +74,6 @@ def _cell(figure: dict[str, Any] | None, bare: dict[str, Any] | None) -> str:
     return text
 
 
-def _is_micro(row: str) -> bool:
-    return not _is_loop(row) and not _is_memory(row)
-
-
-def _is_loop(row: str) -> bool:
-    return row.startswith(("confluent-kafka ", "aiokafka ", "kafka-python "))
-
-
-def _is_memory(row: str) -> bool:
-    return row.startswith("memory, ")
-
-
 def _markdown(table: Table) -> str:
     lines = [table.columns, tuple("---" for _ in table.columns), *table.rows]
     return f"### {table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -101,9 +83,9 @@ def _conditions(report: dict[str, Any]) -> str:
     machine, scale = report["machine"], report["scale"]
     versions = ", ".join(_versions(report["versions"]))
     return (
-        f"Medians over {scale['repeats']} repeats ± half the distance of the quartiles, {machine['python']} on"
-        f" {machine['system']} ({machine['processor']}, {machine['cores']} cores), loops of {scale['messages']:,}"
-        f" messages. {versions}.\n"
+        f"Medians ± half the distance of the quartiles, over {scale['rounds'] * scale['repeats']} repeats of a call and"
+        f" {scale['loop_repeats']} of a loop of {scale['messages']:,} messages. {machine['python']} on"
+        f" {machine['system']} ({machine['processor']}, {machine['cores']} cores). {versions}.\n"
     )
 
 

@@ -35,6 +35,16 @@ async def getone_unbroken(consumer: AIOKafkaConsumer, count: int) -> None:
             pass
 
 
+async def getone_drop_in(consumer: AIOKafkaConsumer, count: int) -> None:
+    """The loop with our consumer, which tells its group and server."""
+    from unbroken import process
+
+    for _ in range(count):
+        message = await consumer.getone()
+        with process(message, consumer):
+            pass
+
+
 async def send(producer: AIOKafkaProducer, count: int) -> None:
     """The loop that is instrumented from outside, by the drop-in class, or not at all."""
     for _ in range(count):
@@ -60,7 +70,7 @@ async def send_injecting(producer: AIOKafkaProducer, count: int) -> None:
 
 
 RUNS: dict[str, dict[str, Callable[..., Awaitable[None]]]] = {
-    "getone": {BARE: getone, HAND: getone_by_hand, OURS: getone_unbroken, DROP_IN: getone_unbroken},
+    "getone": {BARE: getone, HAND: getone_by_hand, OURS: getone_unbroken, DROP_IN: getone_drop_in},
     "send": {BARE: send, HAND: send_by_hand, OURS: send_injecting},
 }
 

@@ -43,6 +43,18 @@ def poll_unbroken(consumer: Consumer, count: int) -> None:
             count -= 1
 
 
+def poll_drop_in(consumer: Consumer, count: int) -> None:
+    """The loop with our consumer, which tells its group and server."""
+    from unbroken import process
+
+    while count:
+        message = consumer.poll(1.0)
+        if message is not None:
+            with process(message, consumer):
+                pass
+            count -= 1
+
+
 def consume(consumer: Consumer, count: int) -> None:
     """Batches, instrumented from outside or not at all."""
     while count > 0:
@@ -65,6 +77,17 @@ def consume_unbroken(consumer: Consumer, count: int) -> None:
     while count > 0:
         for message in consumer.consume(BATCH, 1.0):
             with process(message):
+                pass
+            count -= 1
+
+
+def consume_drop_in(consumer: Consumer, count: int) -> None:
+    """Batches with our consumer, which tells its group and server around each message."""
+    from unbroken import process
+
+    while count > 0:
+        for message in consumer.consume(BATCH, 1.0):
+            with process(message, consumer):
                 pass
             count -= 1
 
@@ -105,8 +128,8 @@ def produce_injecting(producer: Producer, count: int) -> None:
 
 
 RUNS: dict[str, dict[str, Callable[..., None]]] = {
-    "poll": {BARE: poll, HAND: poll_by_hand, OURS: poll_unbroken, DROP_IN: poll_unbroken},
-    "consume(500)": {BARE: consume, HAND: consume_by_hand, OURS: consume_unbroken, DROP_IN: consume_unbroken},
+    "poll": {BARE: poll, HAND: poll_by_hand, OURS: poll_unbroken, DROP_IN: poll_drop_in},
+    "consume(500)": {BARE: consume, HAND: consume_by_hand, OURS: consume_unbroken, DROP_IN: consume_drop_in},
     "produce": {BARE: produce, HAND: produce_by_hand, DDTRACE: produce_dict, OURS: produce_injecting},
 }
 

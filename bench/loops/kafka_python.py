@@ -35,6 +35,15 @@ def iterator_unbroken(consumer: KafkaConsumer, count: int) -> None:
             pass
 
 
+def iterator_drop_in(consumer: KafkaConsumer, count: int) -> None:
+    """The loop with our consumer, which tells its group and server."""
+    from unbroken import process
+
+    for message in islice(consumer, count):
+        with process(message, consumer):
+            pass
+
+
 def send(producer: KafkaProducer, count: int) -> None:
     """The loop that is instrumented from outside, by the drop-in class, or not at all."""
     for _ in range(count):
@@ -60,7 +69,7 @@ def send_injecting(producer: KafkaProducer, count: int) -> None:
 
 
 RUNS: dict[str, dict[str, Callable[..., None]]] = {
-    "iterator": {BARE: iterator, HAND: iterator_by_hand, OURS: iterator_unbroken, DROP_IN: iterator_unbroken},
+    "iterator": {BARE: iterator, HAND: iterator_by_hand, OURS: iterator_unbroken, DROP_IN: iterator_drop_in},
     "send": {BARE: send, HAND: send_by_hand, OURS: send_injecting},
 }
 
