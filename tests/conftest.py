@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from opentelemetry.context import get_current
 
 from services import Unavailable
 from services import kafka as kafka_service
@@ -80,11 +79,8 @@ def _leave_out(config: pytest.Config, name: str, why: str) -> NoReturn:
 
 
 @pytest.fixture(autouse=True)
-def the_context_is_as_it_was() -> Iterator[None]:
-    """Fail a test that ends with another OpenTelemetry context than it began with."""
-    before = get_current()
-    yield
-    assert get_current() == before, "the test left a context attached"
+def the_context_is_as_it_was(no_leaked_context: None) -> None:
+    """Every test ends with the OpenTelemetry context, and the open spans, that it began with."""
 
 
 @pytest.fixture(scope="session")

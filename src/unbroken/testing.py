@@ -1,0 +1,195 @@
+"""For tests of code that uses unbroken: an in-memory broker, and pytest fixtures, there once unbroken is installed.
+
+- `no_leaked_context`: the test fails if it ends with another context, or with more open spans, than it began with.
+- `spans`: the spans that the test made, by the OpenTelemetry SDK.
+- `memory_broker`: a `MemoryBroker`.
+
+    pytestmark = pytest.mark.usefixtures("no_leaked_context")
+
+    def test_the_payment_is_in_the_trace_of_the_order(memory_broker, spans):
+        memory_broker.produce("orders", b"1", headers=inject())
+        with process(memory_broker.poll("orders")):
+            pay()
+        assert len({span.context.trace_id for span in spans.finished}) == 1
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.context import get_current
+
+from unbroken.messaging import semconv
+from unbroken.messaging.message import MessageType, register
+from unbroken.propagation.carriers import PAIRS
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+Headers = list[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a `MemoryBroker`; the timestamp is in seconds since the epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp: float
+
+
+class MemoryBroker:
+    """Topics of one partition in memory: what is produced can be polled, by each group on its own.
+
+    >>> broker = MemoryBroker()
+    >>> _ = broker.produce("orders", b"1", headers=[("trace", b"yes")])
+    >>> broker.poll("orders").headers
+    [('trace', b'yes')]
+    >>> broker.poll("orders") is None
+    True
+    """
+
+    def __init__(self) -> None:
+        self._topics: dict[str, list[Record]] = {}
+        self._positions: dict[tuple[str, str], int] = {}
+
+    def produce(
+        self,
+        topic: str,
+        value: bytes | None = None,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes | None]] | None = None,
+    ) -> Record:
+        """Append one record to a topic and return it."""
+        records = self._topics.setdefault(topic, [])
+        record = Record(topic, 0, len(records), key, value, list(headers or ()), time.time())
+        records.append(record)
+        return record
+
+    def poll(self, topic: str, group: str = "test") -> Record | None:
+        """Return the next record of a topic for a group, None when there is none."""
+        records = self.consume(topic, 1, group)
+        return records[0] if records else None
+
+    def consume(self, topic: str, count: int, group: str = "test") -> list[Record]:
+        """Return the next records of a topic for a group, at most `count`."""
+        start = self._positions.get((topic, group), 0)
+        records = self._topics.get(topic, [])[start : start + count]
+        self._positions[topic, group] = start + len(records)
+        return records
+
+    def records(self, topic: str) -> tuple[Record, ...]:
+        """Return all records of a topic."""
+        return tuple(self._topics.get(topic, ()))
+
+
+def _attributes(record: Record) -> semconv.Attributes:
+    return semconv.kafka_process(record.topic, record.partition, record.offset, record.key, record.value is None)
+
+
+register(
+    Record,
+    MessageType(
+        system="kafka",
+        carrier=PAIRS,
+        headers=lambda record: record.headers,
+        destination=lambda record: record.topic,
+        attributes=_attributes,
+        varying=semconv.KAFKA_VARYING,
+        position=lambda record: f"{record.topic}/{record.partition}/{record.offset}",
+        timestamp=lambda record: record.timestamp,
+        error=lambda _: None,
+        consumer=lambda _: {},
+    ),
+)
+
+
+@dataclass(slots=True)
+class Spans:
+    """The spans of a test; a span processor of the SDK."""
+
+    finished: list[ReadableSpan] = field(default_factory=list["ReadableSpan"])
+    open: dict[int, str] = field(default_factory=dict[int, str])
+    """Names of the spans that were started and not ended, by span id."""
+    provider: object = None
+    """The tracer provider whose spans these are."""
+
+    def on_start(self, span: ReadableSpan, parent_context: object = None) -> None:  # noqa: ARG002 - the SDK names it
+        """Note a started span."""
+        self.open[_span_id(span)] = span.name
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Note an ended span."""
+        self.open.pop(_span_id(span), None)
+        self.finished.append(span)
+
+    def named(self, name: str) -> list[ReadableSpan]:
+        """Return the finished spans of a name."""
+        return [span for span in self.finished if span.name == name]
+
+    def _on_ending(self, span: ReadableSpan) -> None:
+        """Nothing; the SDK calls it."""
+
+    def shutdown(self) -> None:
+        """Nothing; the SDK calls it."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - the SDK names it
+        """Return True: nothing is kept back."""
+        return True
+
+
+_recorded = Spans()
+
+
+def _span_id(span: ReadableSpan) -> int:
+    return span.context.span_id if span.context is not None else 0
+
+
+def _recording() -> Spans:
+    """Return what records the spans of the global tracer provider, which is set if there is none."""
+    from opentelemetry.sdk.trace import TracerProvider
+
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        provider = TracerProvider()
+        trace.set_tracer_provider(provider)
+    if provider is not _recorded.provider:
+        provider.add_span_processor(_recorded)  # type: ignore[arg-type]
+        _recorded.provider = provider
+    return _recorded
+
+
+@pytest.fixture
+def spans() -> Spans:
+    """The spans that this test makes."""
+    recorded = _recording()
+    recorded.finished.clear()
+    recorded.open.clear()
+    return recorded
+
+
+@pytest.fixture
+def memory_broker() -> MemoryBroker:
+    """An empty in-memory broker."""
+    return MemoryBroker()
+
+
+@pytest.fixture
+def no_leaked_context() -> Iterator[None]:
+    """Fail a test that ends with another context, or with more open spans, than it began with."""
+    before = get_current()
+    open_before = set(_recorded.open)
+    yield
+    if get_current() != before:
+        pytest.fail(f"the test left a context attached: {get_current()!r}, before it {before!r}", pytrace=False)
+    if left := [name for span_id, name in _recorded.open.items() if span_id not in open_before]:
+        pytest.fail(f"the test left spans open: {', '.join(left)}", pytrace=False)
