@@ -58,12 +58,13 @@ _CLIENTS = {
 }
 """The module that knows the messages of a client, by the client's package."""
 
-_types: dict[type, MessageType] = {}
+known_types: dict[type, MessageType] = {}
+"""The types of message that were registered or seen."""
 
 
 def register(kind: type, message_type: MessageType) -> None:
     """Make messages of a type, and of its subclasses, known."""
-    _types[kind] = message_type
+    known_types[kind] = message_type
 
 
 def type_of(message: object) -> MessageType:
@@ -72,7 +73,7 @@ def type_of(message: object) -> MessageType:
     Raises:
         UnknownMessage: no client that unbroken knows has such messages.
     """
-    found = _types.get(type(message))
+    found = known_types.get(type(message))
     return found if found is not None else _learned(message)
 
 
@@ -103,8 +104,8 @@ def origin_of(kind: MessageType, message: object, duplicates: Duplicates | None 
 
 def _learned(message: object) -> MessageType:
     for known in type(message).__mro__:
-        if (module := _CLIENTS.get(known.__module__.partition(".")[0])) and known not in _types:
+        if (module := _CLIENTS.get(known.__module__.partition(".")[0])) and known not in known_types:
             importlib.import_module(module)
-        if known in _types:
-            return _types.setdefault(type(message), _types[known])
+        if known in known_types:
+            return known_types.setdefault(type(message), known_types[known])
     raise UnknownMessage(message)

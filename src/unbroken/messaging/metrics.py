@@ -14,7 +14,7 @@ from opentelemetry.metrics import _internal as metrics_internal
 from unbroken.errors import InvalidHeader
 from unbroken.messaging import semconv
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.tracing import SCOPE
+from unbroken.messaging.tracing import SCOPE, survived
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,11 @@ class Timing:
         self._started = time.perf_counter()
 
     def finish(self, error: BaseException | str | None) -> None:
-        """Record the seconds since the start; a failure is an exception or the broker's error code."""
-        attributes = failed(self._attributes, error)
-        self._histogram.record(time.perf_counter() - self._started, attributes)
+        """Record the seconds since the start; a failure is an exception or the broker's error code. Never raises."""
+        try:
+            self._histogram.record(time.perf_counter() - self._started, failed(self._attributes, error))
+        except Exception as failure:
+            survived("a metric", failure)
 
 
 def failed(attributes: Attributes, error: BaseException | str | None) -> Attributes:

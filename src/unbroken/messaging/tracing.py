@@ -26,17 +26,19 @@ class Tracing:
 
     Attributes:
         tracer: None when nothing would record a span (no SDK, or a disabled one).
-        dropped: for a parent that is 0 local, not sampled; 1 local, sampled; 2 remote, not sampled; 3 remote, sampled.
+        dropped_local: for a parent in this process that is 0 not sampled, 1 sampled.
+        dropped_remote: the same for a parent from the wire.
         ids: the SDK's generator of ids; there whenever something is dropped.
     """
 
     tracer: Tracer | None
-    dropped: tuple[bool, bool, bool, bool]
-    ids: Any
+    dropped_local: tuple[bool, bool] = (False, False)
+    dropped_remote: tuple[bool, bool] = (False, False)
+    ids: Any = None
 
     def drops(self, parent: SpanContext) -> bool:
         """Return whether a child of `parent` is dropped without the sampler looking at it."""
-        return self.dropped[(parent[3] & 1) + 2 * parent[2]]
+        return (self.dropped_remote if parent[2] else self.dropped_local)[parent[3] & 1]
 
     def dropped_child(self, parent: SpanContext) -> SpanContext:
         """Return the context of a child that is not recorded: what the SDK would make, a new id and flags, no more."""
@@ -46,11 +48,10 @@ class Tracing:
         )
 
 
-_NOTHING_DROPPED = (False, False, False, False)
 # Read directly for the same reason as the meter provider in metrics.py.
 _global: Any = trace if hasattr(trace, "_TRACER_PROVIDER") else None
 _provider: object = None
-_tracing = Tracing(None, _NOTHING_DROPPED, None)
+_tracing = Tracing(None)
 
 
 def tracing() -> Tracing:
@@ -65,24 +66,24 @@ def tracing() -> Tracing:
 
 def _of(tracer: Tracer) -> Tracing:
     if isinstance(tracer, (NoOpTracer, ProxyTracer)):
-        return Tracing(None, _NOTHING_DROPPED, None)
+        return Tracing(None)
     ids = getattr(tracer, "id_generator", None)
     sampler = getattr(tracer, "sampler", None)
     sampling: Any = sys.modules.get("opentelemetry.sdk.trace.sampling")
     if ids is None or sampler is None or sampling is None:
-        return Tracing(tracer, _NOTHING_DROPPED, None)
-    if type(sampler) is sampling.ParentBased:
-        names = (
-            "local_parent_not_sampled",
-            "local_parent_sampled",
-            "remote_parent_not_sampled",
-            "remote_parent_sampled",
-        )
-        branches = [getattr(sampler, f"_{name}", None) for name in names]
-    else:
-        branches = [sampler] * 4
+        return Tracing(tracer)
     off = sampling.ALWAYS_OFF
-    return Tracing(tracer, tuple(branch is off for branch in branches), ids)  # type: ignore[arg-type]
+
+    def drops(branch: str) -> bool:
+        chosen = getattr(sampler, f"_{branch}", None) if type(sampler) is sampling.ParentBased else sampler
+        return chosen is off
+
+    return Tracing(
+        tracer,
+        dropped_local=(drops("local_parent_not_sampled"), drops("local_parent_sampled")),
+        dropped_remote=(drops("remote_parent_not_sampled"), drops("remote_parent_sampled")),
+        ids=ids,
+    )
 
 
 def _version() -> str:
