@@ -117,8 +117,16 @@ def test_one_module_of_propagation_knows_how_a_context_is_kept() -> None:
         f"{module} imports {imported}"
         for module, imported in all_imports()
         if room(module) == "propagation" and module != "unbroken.propagation.context"
-        for keeper in ("opentelemetry.context", "opentelemetry.propagate")
-        if is_within(imported, keeper)
+        if is_within(imported, "opentelemetry.context") and imported != "opentelemetry.context.Context"
+    ]
+    assert wrong == []
+
+
+def test_only_propagation_knows_the_global_propagator() -> None:
+    wrong = [
+        f"{module} imports {imported}"
+        for module, imported in all_imports()
+        if room(module) not in ("propagation", "demo") and is_within(imported, "opentelemetry.propagate")
     ]
     assert wrong == []
 
