@@ -12,7 +12,7 @@ from unbroken.errors import UnknownCarrier
 
 Pairs = Iterable[tuple[Any, Any]]
 Fields = list[tuple[str, bytes]]
-"""What propagation writes: names and ASCII octets, in order."""
+"""What propagation writes: names and UTF-8 octets, in order."""
 
 
 Names = frozenset[str | bytes]
@@ -25,7 +25,7 @@ def names_of(*names: str) -> Names:
     """Return header names as `replaced` takes them.
 
     >>> sorted(names_of("B3"), key=str)
-    ['b3', b'b3']
+    [b'b3', 'b3']
     """
     lower = {name.lower() for name in names}
     return frozenset((*lower, *(name.encode() for name in lower)))
@@ -73,7 +73,7 @@ class MappingCarrier:
         """Return a copy with the `fields` as text instead of the `names`."""
         given: dict[Any, Any] = headers or {}
         kept: dict[Any, Any] = {name: value for name, value in given.items() if not _is_named((name,), names)}
-        kept.update((name, value.decode("ascii")) for name, value in fields)
+        kept.update((name, value.decode()) for name, value in fields)
         return kept
 
 
@@ -97,6 +97,8 @@ def carrier_of(headers: object) -> Carrier:
 def _is_named(pair: Any, names: Names) -> bool:
     try:
         name = pair[0]
-    except (TypeError, IndexError, KeyError):
+        if isinstance(name, bytearray):
+            name = bytes(name)
+        return isinstance(name, (str, bytes)) and name.lower() in names
+    except Exception:  # whatever it is, it has no name
         return False
-    return isinstance(name, (str, bytes)) and name.lower() in names

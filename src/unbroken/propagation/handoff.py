@@ -17,15 +17,16 @@ T = TypeVar("T")
 def bind(function: Callable[P, T]) -> Callable[P, T]:
     """Return `function` so that it runs in the context that is current now, in whatever thread or task it is called.
 
-    A coroutine function gives a coroutine function. The bound function can be called any number of times, at once too.
+    A coroutine function gives a coroutine function, and so does an object whose `__call__` is one. The bound function
+    can be called any number of times, at once too.
     """
     context = current()
-    if inspect.iscoroutinefunction(function):
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
 
         @functools.wraps(function)
         async def bound_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
             with attached(context):
-                return await function(*args, **kwargs)
+                return await cast("Any", function)(*args, **kwargs)
 
         return cast("Callable[P, T]", bound_coroutine)
 

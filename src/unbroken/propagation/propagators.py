@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
@@ -30,10 +29,17 @@ class Propagators(NamedTuple):
 W3C = Propagators(trace=True, baggage=True, foreign=None)
 """The default of OpenTelemetry."""
 
+_seen: tuple[TextMapPropagator | None, Propagators] = (None, W3C)
+"""The last global propagator, and what it amounts to."""
+
 
 def in_use() -> Propagators:
     """Return what the global propagator amounts to."""
-    return _classified(get_global_textmap())
+    global _seen
+    textmap = get_global_textmap()
+    if _seen[0] is not textmap:  # not a cache by its hash: a propagator may be a dataclass, which has none
+        _seen = (textmap, _classified(textmap))
+    return _seen[1]
 
 
 def extract(propagator: TextMapPropagator, pairs: Pairs, duplicates: Duplicates) -> Context | InvalidHeader:
@@ -42,7 +48,7 @@ def extract(propagator: TextMapPropagator, pairs: Pairs, duplicates: Duplicates)
     if duplicates == "last":
         texts.reverse()  # propagators take the first of several values
     try:
-        return propagator.extract(texts, Context(), _GETTER)
+        return Context(propagator.extract(texts, Context(), _GETTER))
     except Exception as error:
         return InvalidHeader("foreign", texts, f"{type(propagator).__qualname__} raised {error!r}")
 
@@ -79,7 +85,6 @@ _GETTER = _PairsGetter()
 _COLLECTOR = _Collector()
 
 
-@functools.lru_cache(maxsize=8)
 def _classified(textmap: TextMapPropagator) -> Propagators:
     parts: list[Any] | None = [textmap]
     if type(textmap) is CompositePropagator:

@@ -206,7 +206,9 @@ def parse_baggage(values: Sequence[object]) -> tuple[dict[str, BaggageValue], li
 
 
 def format_baggage(members: Mapping[str, object]) -> str:
-    """Return a `baggage` header of at most 64 members and 8192 bytes; a member that does not fit is left out whole.
+    """Return a `baggage` header of at most 64 members and 8192 bytes.
+
+    A member that does not fit, or whose text cannot be had, is left out whole.
 
     >>> format_baggage({"user": "Ana María", "plan": BaggageValue("gold", "ttl=60")})
     'user=Ana%20Mar%C3%ADa,plan=gold;ttl=60'
@@ -216,11 +218,8 @@ def format_baggage(members: Mapping[str, object]) -> str:
     for name, value in members.items():
         if not name or len(texts) == MAX_BAGGAGE_MEMBERS:
             continue
-        text = f"{quote(str(name), _NAME_SAFE, errors='replace')}={quote(str(value), _VALUE_SAFE, errors='replace')}"
-        properties = getattr(value, "properties", "")
-        if properties and _are_properties(properties):
-            text = f"{text};{properties}"
-        if length + 1 + len(text) <= MAX_BAGGAGE_LENGTH:
+        text = _baggage_member(name, value)
+        if text and length + 1 + len(text) <= MAX_BAGGAGE_LENGTH:
             length += 1 + len(text)
             texts.append(text)
     return ",".join(texts)
@@ -312,6 +311,16 @@ def _parse_baggage_member(text: str) -> tuple[str, BaggageValue]:
     elif not _are_properties(properties):
         raise InvalidHeader("baggage", text, "a property is not name or name=value")
     return unquote(name), BaggageValue(unquote(value), properties.strip(" \t"))
+
+
+def _baggage_member(name: str, value: object) -> str:
+    """Return `name=value;properties`, an empty text when the application's value has no text."""
+    try:
+        text = f"{quote(str(name), _NAME_SAFE, errors='replace')}={quote(str(value), _VALUE_SAFE, errors='replace')}"
+    except Exception:  # its __str__ may raise anything
+        return ""
+    properties = value.properties if isinstance(value, BaggageValue) else ""
+    return f"{text};{properties}" if properties and _are_properties(properties) else text
 
 
 def _are_properties(text: str) -> bool:
