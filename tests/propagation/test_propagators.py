@@ -13,7 +13,7 @@ from opentelemetry.propagators.b3 import B3MultiFormat, B3SingleFormat
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.jaeger import JaegerPropagator
 from opentelemetry.propagators.textmap import TextMapPropagator
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import INVALID_SPAN, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from unbroken import extract, inject
@@ -31,7 +31,7 @@ FOREIGN: dict[str, tuple[Callable[[], TextMapPropagator], list[tuple[str, bytes]
         B3MultiFormat,
         [("x-b3-traceid", b"%032x" % TRACE_ID), ("x-b3-spanid", b"%016x" % SPAN_ID), ("x-b3-sampled", b"1")],
     ),
-    "jaeger": (JaegerPropagator, [("uber-trace-id", b"%032x:%016x:00:01" % (TRACE_ID, SPAN_ID))]),
+    "jaeger": (JaegerPropagator, [("uber-trace-id", b"%032x:%016x:0000000000000000:03" % (TRACE_ID, SPAN_ID))]),
     "aws x-ray": (
         AwsXRayPropagator,
         [("x-amzn-trace-id", b"Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=b7ad6b7169203331;Sampled=1")],
@@ -274,3 +274,12 @@ def test_what_a_propagator_puts_into_its_context_stays(set_propagator: SetPropag
 def test_the_global_propagator_is_classified_once(set_propagator: SetPropagator) -> None:
     set_propagator(Custom())
     assert propagators.in_use() is propagators.in_use()
+
+
+def test_a_propagator_that_finds_no_valid_span_gives_no_parent(set_propagator: SetPropagator) -> None:
+    class Invalid(Custom):
+        def extract(self, carrier: Any, context: Any = None, getter: Any = None) -> Any:
+            return set_span_in_context(INVALID_SPAN, context)
+
+    set_propagator(Invalid())
+    assert propagation.origin([("custom", b"1")]).span_context is None
