@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from bench import broker, environments, plan, processes, table
+from bench import broker, environments, memory, plan, processes, table
 from bench.report import report
 from bench.results import Samples
 from bench.worker import Job
 
 RESULTS = Path(__file__).parent / "results.json"
+PARTIAL = environments.ENVIRONMENTS / "partial.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Scale:
         return 1, self.memory_repeats if section == "memory" else self.loop_repeats
 
 
-FULL = Scale(rounds=3, repeats=7, loop_repeats=11, memory_repeats=3, messages=15_000, soaked=1_000_000)
+FULL = Scale(rounds=3, repeats=7, loop_repeats=11, memory_repeats=3, messages=15_000, soaked=memory.FULL)
 QUICK = Scale(rounds=1, repeats=5, loop_repeats=3, memory_repeats=1, messages=5_000, soaked=200_000)
 
 
@@ -60,8 +61,9 @@ def main(argv: list[str] | None = None) -> int:
     found = measure(sections, QUICK if options.quick else FULL, console)
     for part in table.tables(found):
         console.print(_rich(part))
-    options.output.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    console.print(f"written: {options.output.name}")
+    output = options.output or (PARTIAL if options.quick or options.only else RESULTS)
+    output.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    console.print(f"written: {output.name}")
     return 0
 
 
@@ -105,7 +107,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repeats and messages: to see that it runs")
     parser.add_argument("--only", choices=plan.SECTIONS, help="one part of the measurements")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="where the figures go (default: %(default)s)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="where the figures go (default: results.json for a whole run, .bench/partial.json for any other)",
+    )
     return parser
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bench.contenders import CONTRIB, DROP_IN
-from bench.memory import COST_EARLY, COST_LATE, GROWTH
+from bench.memory import EARLY, FULL, cost_after, growth_after
 from bench.micro import BARE, EXTRACT, HAND, INJECT, OURS, STEP, STOCK
 from bench.results import Cell, Samples, Spread
 
@@ -64,6 +64,6 @@ BARS = (
         0.30,
         "inside an unsampled span",
     ),
-    Bar("memory: RSS after 1,000,000 messages minus after 100,000, MiB", GROWTH, None, 5.0),
-    Bar("cost per message after 1,000,000 / after 10,000", COST_LATE, COST_EARLY, 1.1),
+    Bar("memory: RSS after 1,000,000 messages minus after 100,000, MiB", growth_after(FULL), None, 5.0),
+    Bar("cost per message after 1,000,000 / after 10,000", cost_after(FULL), cost_after(EARLY), 1.1),
 )

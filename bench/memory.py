@@ -14,14 +14,21 @@ from bench.timing import Stopwatch
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message
 
-GROWTH = Cell("memory, RSS after the run minus after a tenth (MiB)", OURS)
-COST_EARLY = Cell("memory, message after 10,000", OURS)
-COST_LATE = Cell("memory, message after the run", OURS)
-
 EARLY = 10_000
+FULL = 1_000_000
 SLICE, SLICES = 1_000, 8
 MIB = 1024 * 1024
 PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def growth_after(messages: int) -> Cell:
+    """Return the cell for the growth of resident memory, in MiB."""
+    return Cell(f"memory, RSS after {messages:,} messages minus after {messages // 10:,} (MiB)", OURS)
+
+
+def cost_after(messages: int) -> Cell:
+    """Return the cell for what one message costs after so many, in µs."""
+    return Cell(f"memory, one message after {messages:,} (µs)", OURS)
 
 
 def measure(bootstrap: str, messages: int) -> dict[str, float]:
@@ -38,7 +45,7 @@ def measure(bootstrap: str, messages: int) -> dict[str, float]:
     resident = resident_bytes()
     run(stream, messages - messages // 10)
     growth = resident_bytes() - resident
-    found = {GROWTH: growth / MIB, COST_EARLY: early, COST_LATE: _cost(stream)}
+    found = {growth_after(messages): growth / MIB, cost_after(EARLY): early, cost_after(messages): _cost(stream)}
     return {f"{cell.row} | {cell.contender}": value for cell, value in found.items()}
 
 
