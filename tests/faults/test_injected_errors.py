@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -121,6 +122,19 @@ def test_a_record_outlives_the_broker_that_went_away(cluster: MockCluster, spans
     assert [message.value() for message in everything(cluster, topic)] == [b"before", b"during"]
 
 
+def test_a_span_is_open_until_the_broker_has_answered(cluster: MockCluster, spans: Spans) -> None:
+    producer = Producer(config(cluster))
+    topic = cluster.create("late")
+    producer.produce(topic, b"warm")
+    assert producer.flush(SECONDS) == 0
+    cluster.answer_after(300)
+    producer.produce(topic, b"late")
+    assert producer.poll(0) == 0
+    assert len(sent(spans)) == 1
+    assert producer.flush(SECONDS) == 0
+    assert [attribute(span, "messaging.kafka.offset") for span in sent(spans)] == [0, 1]
+
+
 def test_a_record_that_waited_too_long_is_an_error(cluster: MockCluster, spans: Spans, reports: Reports) -> None:
     topic = cluster.create("expired")
     producer = Producer(config(cluster, **{"message.timeout.ms": 200}))
@@ -202,7 +216,7 @@ async def test_a_refused_record_fails_its_future(cluster: MockCluster, spans: Sp
     async with AIOProducer(config(cluster)) as producer:
         delivered = await producer.produce(cluster.create("refused-future"), b"value")
         with pytest.raises(KafkaException) as raised:
-            await delivered
+            await asyncio.wait_for(delivered, SECONDS)
     assert raised.value.args[0].code() == KafkaError.INVALID_RECORD
     (span,) = sent(spans)
     assert attribute(span, "error.type") == "INVALID_RECORD"
@@ -211,9 +225,8 @@ async def test_a_refused_record_fails_its_future(cluster: MockCluster, spans: Sp
 async def test_a_full_queue_is_waited_for(cluster: MockCluster, spans: Spans) -> None:
     topic = cluster.create("full-future")
     async with AIOProducer(config(cluster, **{"queue.buffering.max.messages": 1})) as producer:
-        futures = [await producer.produce(topic, b"%d" % number) for number in range(20)]
-        for future in futures:
-            await future
+        futures = [await asyncio.wait_for(producer.produce(topic, b"%d" % number), SECONDS) for number in range(20)]
+        await asyncio.wait_for(asyncio.gather(*futures), SECONDS)
     assert [message.value() for message in everything(cluster, topic)] == [b"%d" % number for number in range(20)]
     assert len({trace_of(span) for span in sent(spans)}) == 20
 

@@ -81,11 +81,15 @@ def test_threads_of_one_message_each_run_in_its_trace(cluster: MockCluster, span
     consumer.assign([TopicPartition(topic, 0, 0)])
     handled: list[Handled] = []
     threads: list[threading.Thread] = []
+
+    def note(message: Message) -> None:
+        handled.append(handle(message))
+
     for _ in range(100):
         message = consumer.poll(SECONDS)
         assert message is not None
         with consumer.process(message):
-            threads.append(threading.Thread(target=bind(lambda one: handled.append(handle(one))), args=(message,)))
+            threads.append(threading.Thread(target=bind(note), args=(message,)))
     consumer.close()
     for thread in threads:
         thread.start()
@@ -105,7 +109,7 @@ async def test_tasks_that_share_a_producer_and_hand_on_to_tasks(cluster: MockClu
                 partition = number % PARTITIONS
                 delivered.append(await producer.produce(topic, current_trace(), partition=partition))
             assert is_clean()
-        await asyncio.gather(*delivered)
+        await asyncio.wait_for(asyncio.gather(*delivered), SECONDS)
 
     async def consume(partition: int) -> list[asyncio.Task[Handled]]:
         consumer = AIOConsumer({"bootstrap.servers": cluster.bootstrap, "group.id": "tasks"})
