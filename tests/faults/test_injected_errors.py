@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import confluent_kafka
@@ -375,14 +375,6 @@ def reading(consumer: Any, topic: str) -> Iterator[Any]:
     with closing(consumer):
         consumer.assign([TopicPartition(topic, 0, 0)])
         yield consumer
-
-
-@contextmanager
-def closing(consumer: confluent_kafka.Consumer) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        consumer.close()
 
 
 def wait(until: Callable[[], object], serve: Callable[[float], object], what: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import Counter
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -50,15 +51,15 @@ def test_threads_that_share_a_producer_and_hand_on_to_threads(cluster: MockClust
         consumer.assign([TopicPartition(topic, partition, 0)])
         start.wait(SECONDS)
         handled: list[Future[Handled]] = []
-        while len(handled) < TOTAL // PARTITIONS:
-            messages = consumer.consume(20, SECONDS)
-            assert messages, f"partition {partition}: {len(handled)} records, no more within {SECONDS} s"
-            with consumer.receive(messages):
-                for message in messages:
-                    with consumer.process(message):
-                        handled.append(workers.submit(handle, message))
-            assert is_clean()
-        consumer.close()
+        with closing(consumer):
+            while len(handled) < TOTAL // PARTITIONS:
+                messages = consumer.consume(20, SECONDS)
+                assert messages, f"partition {partition}: {len(handled)} records, no more within {SECONDS} s"
+                with consumer.receive(messages):
+                    for message in messages:
+                        with consumer.process(message):
+                            handled.append(workers.submit(handle, message))
+                assert is_clean()
         return handled
 
     with ThreadPoolExecutor(8) as pool, ThreadPoolExecutor(PRODUCERS + PARTITIONS) as loops:
@@ -85,12 +86,12 @@ def test_threads_of_one_message_each_run_in_its_trace(cluster: MockCluster, span
     def note(message: Message) -> None:
         handled.append(handle(message))
 
-    for _ in range(100):
-        message = consumer.poll(SECONDS)
-        assert message is not None
-        with consumer.process(message):
-            threads.append(threading.Thread(target=bind(note), args=(message,)))
-    consumer.close()
+    with closing(consumer):
+        for _ in range(100):
+            message = consumer.poll(SECONDS)
+            assert message is not None
+            with consumer.process(message):
+                threads.append(threading.Thread(target=bind(note), args=(message,)))
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -112,17 +113,16 @@ async def test_tasks_that_share_a_producer_and_hand_on_to_tasks(cluster: MockClu
         await asyncio.wait_for(asyncio.gather(*delivered), SECONDS)
 
     async def consume(partition: int) -> list[asyncio.Task[Handled]]:
-        consumer = AIOConsumer({"bootstrap.servers": cluster.bootstrap, "group.id": "tasks"})
-        await consumer.assign([TopicPartition(topic, partition, 0)])
         handled: list[asyncio.Task[Handled]] = []
-        while len(handled) < TOTAL // PARTITIONS:
-            message = await consumer.poll(SECONDS)
-            assert message is not None, f"partition {partition}: {len(handled)} records, no more within {SECONDS} s"
-            with consumer.process(message):
-                await asyncio.sleep(0)
-                handled.append(asyncio.create_task(handle_later(message)))
-            assert is_clean()
-        await consumer.close()
+        async with AIOConsumer({"bootstrap.servers": cluster.bootstrap, "group.id": "tasks"}) as consumer:
+            await consumer.assign([TopicPartition(topic, partition, 0)])
+            while len(handled) < TOTAL // PARTITIONS:
+                message = await consumer.poll(SECONDS)
+                assert message is not None, f"partition {partition}: {len(handled)} records, no more within {SECONDS} s"
+                with consumer.process(message):
+                    await asyncio.sleep(0)
+                    handled.append(asyncio.create_task(handle_later(message)))
+                assert is_clean()
         return handled
 
     async with AIOProducer({"bootstrap.servers": cluster.bootstrap}) as producer:
