@@ -1,0 +1,96 @@
+"""The reference names what is public, and nothing else; the tables name what the source names."""
+
+import ast
+import re
+
+import pytest
+
+from tests.docs.pages import ROOT
+from unbroken.messaging import semconv
+
+SOURCE = ROOT / "src" / "unbroken"
+API = (ROOT / "docs" / "api.md").read_text()
+SEMANTICS = (ROOT / "docs" / "semantics.md").read_text()
+METRICS = (ROOT / "docs" / "howto" / "metrics.md").read_text()
+
+ALSO_PUBLIC = {"unbroken.messaging.message.register", "unbroken.messaging.message.MessageType"}
+"""The seam for messages of other types."""
+
+
+def listed(module: str) -> set[str]:
+    """The names in `__all__` of a module, by its source: a client that is not installed must not matter."""
+    path = SOURCE.parent / module.replace(".", "/")
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__":
+            return {f"{module}.{name}" for name in ast.literal_eval(node.value)}
+    return set()
+
+
+def classes(module: str) -> set[str]:
+    """The public classes that a module defines."""
+    tree = ast.parse((SOURCE.parent / module.replace(".", "/")).with_suffix(".py").read_text())
+    return {f"{module}.{node.name}" for node in tree.body if isinstance(node, ast.ClassDef) and node.name[0] != "_"}
+
+
+def public() -> set[str]:
+    clients = {name for file in (SOURCE / "clients").glob("*.py") for name in listed(f"unbroken.clients.{file.stem}")}
+    return listed("unbroken") | clients | classes("unbroken.errors") | classes("unbroken.testing") | ALSO_PUBLIC
+
+
+def test_the_reference_has_every_public_name_and_no_other() -> None:
+    shown = set(re.findall(r"^\.\. auto\w+:: (unbroken\.\S+)$", API, re.MULTILINE))
+    assert shown == public()
+
+
+def test_the_fixtures_on_the_testing_page_are_those_of_the_plugin() -> None:
+    tree = ast.parse((SOURCE / "testing.py").read_text())
+    fixtures = {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and any("fixture" in ast.unparse(each) for each in node.decorator_list)
+    }
+    page = (ROOT / "docs" / "howto" / "testing.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == fixtures
+
+
+def test_the_attributes_on_the_page_are_those_of_a_process_span() -> None:
+    record = semconv.kafka_process("orders", 0, 1, "key", tombstone=True)
+    client = semconv.client("id", "group", "host:9092")
+    assert rows(SEMANTICS, "on the process span") == {**record, **client, semconv.ERROR_TYPE: ""}.keys()
+
+
+def test_the_attributes_that_are_said_to_be_absent_are_absent() -> None:
+    said = SEMANTICS.partition("Not set in 0.1:")[2].partition("\n\n")[0]
+    source = "".join(path.read_text() for path in SOURCE.rglob("*.py") if path.name != "semconv.py")
+    for name in re.findall(r"`([\w.]+)`", said):
+        constants = [key for key, value in vars(semconv).items() if value == name and key.isupper()]
+        assert [used for used in (name, *constants) if re.search(rf"\b{re.escape(used)}\b", source)] == []
+
+
+@pytest.mark.parametrize("page", [SEMANTICS, METRICS], ids=["semantics", "metrics"])
+def test_the_metrics_on_the_page_are_those_of_the_source(page: str) -> None:
+    wanted = {
+        semconv.PROCESS_DURATION,
+        semconv.OPERATION_DURATION,
+        semconv.SENT_MESSAGES,
+        semconv.CONSUMED_MESSAGES,
+        semconv.QUEUE_DURATION,
+        semconv.MALFORMED_CARRIERS,
+    }
+    assert {name for name in wanted if f"`{name}`" in page} == wanted
+    named = set(re.findall(r"`((?:messaging|unbroken)\.[\w.]*(?:duration|messages|malformed))`", page))
+    assert named == wanted
+
+
+def test_the_headers_of_forward_on_the_page_are_those_of_the_source() -> None:
+    from unbroken.messaging import forward
+
+    page = (ROOT / "docs" / "howto" / "retries.md").read_text()
+    assert rows(page, "header") == {forward.ORIGIN, forward.SOURCE, forward.ATTEMPT, forward.ERROR}
+
+
+def rows(page: str, heading: str) -> set[str]:
+    """The names in the first column of the table whose first heading is given."""
+    table = page.partition(f"| {heading} |")[2].partition("\n\n")[0]
+    return set(re.findall(r"^\| `([\w.-]+)` \|", table, re.MULTILINE))
