@@ -9,7 +9,7 @@ from opentelemetry.trace import SpanContext
 from unbroken.errors import InvalidHeader
 from unbroken.messaging.message import MessageType, origin_of, type_of
 from unbroken.messaging.process import SCOPE_KEY
-from unbroken.messaging.semconv import error_type
+from unbroken.messaging.semconv import error_text, error_type
 from unbroken.messaging.tracing import survived
 from unbroken.propagation import context, w3c
 from unbroken.propagation.carriers import NO_NAMES, Fields, Names, names_of
@@ -98,8 +98,5 @@ def _count(value: object) -> int:
 
 
 def _described(error: BaseException) -> bytes:
-    try:
-        text = f"{error_type(error)}: {error}"
-    except Exception:  # an exception whose text cannot be had
-        text = error_type(error)
+    text = error_text(error, error_type(error))
     return text.encode("utf-8", "replace")[:MAX_ERROR_LENGTH].decode("utf-8", "ignore").encode()

@@ -57,7 +57,7 @@ def failed(attributes: Attributes, error: BaseException | str | None) -> Attribu
 # Asking for the provider by the public function looks into the environment each time, 0.5 µs while there is none; the
 # global that it guards is read directly, if it is where it has always been.
 _global: Any = metrics_internal if hasattr(metrics_internal, "_METER_PROVIDER") else None
-_provider: object = None
+_provider: object = object()  # none was seen yet
 _instruments: Instruments | None = None
 
 
@@ -66,9 +66,17 @@ def instruments() -> Instruments | None:
     global _provider, _instruments
     provider = _global._METER_PROVIDER if _global is not None else metrics.get_meter_provider()  # noqa: SLF001
     if provider is not _provider:
-        _instruments = _made(provider) if _records(provider) else None
+        _instruments = _made()  # asks by the public function, which may load a provider (OTEL_PYTHON_METER_PROVIDER)
         _provider = provider
     return _instruments
+
+
+def add(counter: Counter, amount: int, attributes: Attributes) -> None:
+    """Add to a counter. Never raises."""
+    try:
+        counter.add(amount, attributes)
+    except Exception as failure:
+        survived("a metric", failure)
 
 
 def labels(attributes: Attributes) -> Attributes:
@@ -80,7 +88,7 @@ def count_malformed(system: str, problems: Iterable[InvalidHeader]) -> None:
     """Count each malformed field of a carrier."""
     if found := instruments():
         for problem in problems:
-            found.malformed.add(1, {semconv.SYSTEM: system, semconv.MALFORMED_FIELD: problem.field})
+            add(found.malformed, 1, {semconv.SYSTEM: system, semconv.MALFORMED_FIELD: problem.field})
 
 
 def seconds_since(timestamp: float | None) -> float | None:
@@ -93,7 +101,16 @@ def _records(provider: object) -> bool:
     return not isinstance(provider, NoOpMeterProvider) and hasattr(provider, "shutdown")
 
 
-def _made(provider: metrics.MeterProvider) -> Instruments:
+def _made() -> Instruments | None:
+    try:
+        provider = metrics.get_meter_provider()
+        return _instruments_of(provider) if _records(provider) else None
+    except Exception as failure:  # a provider that knows less than the API asks for
+        survived("the making of metrics", failure)
+        return None
+
+
+def _instruments_of(provider: metrics.MeterProvider) -> Instruments:
     meter = provider.get_meter(SCOPE, schema_url=semconv.SCHEMA_URL)
 
     def seconds(name: str, what: str) -> Histogram:

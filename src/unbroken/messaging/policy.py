@@ -42,8 +42,10 @@ class Policy:
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
         for name in ("only", "ignore"):
-            if isinstance(getattr(self, name), str):
-                raise ValueError(f"{name} must be a tuple of patterns, not one text")
+            patterns = getattr(self, name)
+            if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns):
+                raise ValueError(f"{name} must be a tuple of patterns, not {patterns!r}")
+            object.__setattr__(self, name, tuple(patterns))
         object.__setattr__(self, "selective", bool(self.only or self.ignore))
 
     def covers(self, destination: str) -> bool:

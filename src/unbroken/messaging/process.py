@@ -15,7 +15,17 @@ from unbroken.messaging.policy import Correlation, InForce, Policy
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import survived, tracing
 from unbroken.propagation import context
-from unbroken.propagation.context import BAGGAGE_KEY, NOTHING, SPAN_KEY, Origin, attach, current, detach, is_suppressed
+from unbroken.propagation.context import (
+    BAGGAGE_KEY,
+    NOTHING,
+    SPAN_KEY,
+    Origin,
+    attach,
+    current,
+    detach,
+    is_same,
+    is_suppressed,
+)
 
 SCOPE_KEY = "unbroken-process"
 """Where the context keeps the scope of the message that is being processed."""
@@ -23,7 +33,7 @@ SCOPE_KEY = "unbroken-process"
 _CONSUMER = SpanKind.CONSUMER
 
 RECEIVE_KEY = "unbroken-receive"
-"""Set inside a `receive` block, which has counted its messages."""
+"""Where the context keeps the `receive` block, which has counted its messages."""
 
 
 class process:  # noqa: N801 - read as a statement, like contextlib.suppress
@@ -71,6 +81,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
 
     def __enter__(self) -> Span:
         self.span = INVALID_SPAN
+        self.origin = None
         self._token: Any = None
         self._timing: Timing | None = None
         try:
@@ -143,25 +154,25 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         rules: Policy,
     ) -> Span | None:
         """Return the span of the message; where none is wanted or none can be had, what stands for its origin."""
-        traced = tracing()
-        if traced.tracer is not None and rules.spans:
-            parent = creation if (self._correlation or rules.correlation) == "parent" else None
-            if parent is not None and traced.dropped_remote[parent[3] & 1]:
-                return NonRecordingSpan(traced.dropped_child(parent))
-            links = [Link(creation)] if creation is not None else []
-            if origin is not None:
-                links += map(Link, origin.others)
-            if ambient and (seen := _ambient_span(ambient, links)) is not None:
-                links.append(Link(seen))
-            attributes = self._described(rules)
-            if parent is not None:
-                span = NonRecordingSpan(parent)
-                around = {**around, SPAN_KEY: span} if around else {SPAN_KEY: span}
-            try:
+        try:
+            traced = tracing()
+            if traced.tracer is not None and rules.spans:
+                parent = creation if (self._correlation or rules.correlation) == "parent" else None
+                if parent is not None and traced.dropped_remote[parent.trace_flags & 1]:
+                    return NonRecordingSpan(traced.dropped_child(parent))
+                links = [Link(creation)] if creation is not None else []
+                if origin is not None:
+                    links += map(Link, origin.others)
+                if ambient and (seen := _ambient_span(ambient, links)) is not None:
+                    links.append(Link(seen))
+                attributes = self._described(rules)
+                if parent is not None:
+                    span = NonRecordingSpan(parent)
+                    around = {**around, SPAN_KEY: span} if around else {SPAN_KEY: span}
                 name = "process " + attributes[semconv.DESTINATION]
                 return traced.tracer.start_span(name, Context(around), _CONSUMER, attributes, links)
-            except Exception as error:
-                survived("the start of a span", error)
+        except Exception as error:
+            survived("the start of a span", error)
         return NonRecordingSpan(creation) if creation is not None else None
 
     def _described(self, rules: Policy) -> Attributes:
@@ -174,14 +185,19 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
             attributes.update(self._attributes)
         return attributes
 
-    def _timed(self, found: Instruments, ambient: Context, rules: Policy) -> Timing:
-        attributes = labels(self._described(rules))
-        if RECEIVE_KEY not in ambient:
-            found.consumed.add(1, attributes)
-        waited = seconds_since(self.kind.timestamp(self.message))
-        if waited is not None:
-            found.queue_duration.record(waited, attributes)
-        return Timing(found.process_duration, attributes)
+    def _timed(self, found: Instruments, ambient: Context, rules: Policy) -> Timing | None:
+        try:
+            attributes = labels(self._described(rules))
+            receiving: Any = ambient.get(RECEIVE_KEY)
+            if receiving is None or id(self.message) not in receiving.counted:
+                found.consumed.add(1, attributes)
+            waited = seconds_since(self.kind.timestamp(self.message))
+            if waited is not None:
+                found.queue_duration.record(waited, attributes)
+            return Timing(found.process_duration, attributes)
+        except Exception as error:
+            survived("a metric", error)
+            return None
 
 
 def mark_failed(span: Span, error: BaseException) -> None:
@@ -190,7 +206,7 @@ def mark_failed(span: Span, error: BaseException) -> None:
         return
     try:
         span.set_attribute(semconv.ERROR_TYPE, semconv.error_type(error))
-        span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+        span.set_status(Status(StatusCode.ERROR, semconv.error_text(error, type(error).__name__)))
         span.record_exception(error)
     except Exception as failure:  # an exception whose text cannot be had
         survived("the record of an exception", failure)
@@ -214,4 +230,4 @@ def _ambient_span(ambient: Context, links: list[Link]) -> SpanContext | None:
     if span is None:
         return None
     seen: SpanContext = span.get_span_context()
-    return seen if seen.is_valid and all(seen[:2] != link.context[:2] for link in links) else None
+    return seen if seen.is_valid and not any(is_same(seen, link.context) for link in links) else None

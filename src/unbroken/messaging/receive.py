@@ -11,7 +11,7 @@ from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanContext, SpanKind
 
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, origin_of, type_of
-from unbroken.messaging.metrics import Timing, instruments, labels
+from unbroken.messaging.metrics import Timing, add, instruments, labels
 from unbroken.messaging.policy import InForce
 from unbroken.messaging.process import RECEIVE_KEY, mark_failed
 from unbroken.messaging.semconv import Attributes
@@ -40,10 +40,12 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         UnknownMessage: one of them is no message of a known client. What a message holds never raises.
     """
 
-    __slots__ = ("_consumer", "_messages", "_timing", "_token", "span")
+    __slots__ = ("_consumer", "_messages", "_timing", "_token", "counted", "span")
 
     span: Span
     """The span of the block; set on entering."""
+    counted: frozenset[int]
+    """The identities of its messages; set on entering."""
 
     def __init__(self, messages: Sequence[object], consumer: object = None) -> None:
         self._messages = [(kind, message) for message in messages if (kind := type_of(message)).error(message) is None]
@@ -70,12 +72,12 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         detach(self._token)
         self._token = None
         try:
+            if self._timing is not None:
+                self._timing.finish(error)
             if self.span.is_recording():
                 if error is not None:
                     mark_failed(self.span, error)
                 self.span.end()
-            if self._timing is not None:
-                self._timing.finish(error)
         except Exception as failure:
             survived("receive", failure)
 
@@ -84,18 +86,22 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         messages = [one for one in self._messages if not rules.selective or rules.covers(one[0].destination(one[1]))]
         if not messages or is_suppressed(ambient):
             return None
+        self.counted = frozenset(id(message) for _, message in messages)
         attributes = self._attributes(messages)
         values: dict[str, object] = {**ambient, RECEIVE_KEY: self}
         if (found := instruments()) is not None:
             seen = labels(attributes)
-            found.consumed.add(len(messages), seen)
+            add(found.consumed, len(messages), seen)
             self._timing = Timing(found.operation_duration, seen)
-        traced = tracing()
-        if traced.tracer is not None and rules.spans:
-            name = f"poll {attributes.get(semconv.DESTINATION, '')}".rstrip()
-            links = [link for kind, message in messages for link in _links(kind, message)]
-            self.span = traced.tracer.start_span(name, Context(values), SpanKind.CLIENT, attributes, links)
-            values[SPAN_KEY] = self.span
+        try:
+            traced = tracing()
+            if traced.tracer is not None and rules.spans:
+                name = f"poll {attributes.get(semconv.DESTINATION, '')}".rstrip()
+                links = [link for kind, message in messages for link in _links(kind, message)]
+                self.span = traced.tracer.start_span(name, Context(values), SpanKind.CLIENT, attributes, links)
+                values[SPAN_KEY] = self.span
+        except Exception as error:
+            survived("the start of a span", error)
         return Context(values)
 
     def _attributes(self, messages: list[tuple[MessageType, object]]) -> Attributes:

@@ -103,7 +103,7 @@ def client(client_id: object, group: object, bootstrap: str | Sequence[str] | No
     servers = bootstrap.split(",") if isinstance(bootstrap, str) else bootstrap or ()
     if len(servers) == 1:
         host, _, port = servers[0].rpartition("://")[2].rpartition(":")
-        if port.isdigit():
+        if port.isdecimal():
             attributes[SERVER_ADDRESS] = host.strip("[] ")
             attributes[SERVER_PORT] = int(port)
     return attributes
@@ -117,6 +117,18 @@ def error_type(error: BaseException | type[BaseException]) -> str:
     """
     kind = error if isinstance(error, type) else type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def error_text(error: BaseException, name: str) -> str:
+    """Return `name: text` of an exception, only the name when its text cannot be had.
+
+    >>> error_text(ValueError("no"), "ValueError")
+    'ValueError: no'
+    """
+    try:
+        return f"{name}: {error}"
+    except Exception:  # its __str__ may raise anything
+        return name
 
 
 def _text(key: object) -> str:

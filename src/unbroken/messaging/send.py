@@ -9,7 +9,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
 
 from unbroken.messaging import semconv
-from unbroken.messaging.metrics import Timing, failed, instruments, labels
+from unbroken.messaging.metrics import Timing, add, failed, instruments, labels
 from unbroken.messaging.policy import InForce
 from unbroken.messaging.process import SCOPE_KEY, mark_failed
 from unbroken.messaging.semconv import Attributes
@@ -22,6 +22,7 @@ from unbroken.propagation.context import (
     attach,
     current,
     detach,
+    is_same,
     is_suppressed,
 )
 
@@ -60,6 +61,9 @@ class Sending:
         try:
             span, timing = self.span, self._timing
             self._timing = None
+            if timing is not None and (found := instruments()) is not None:
+                timing.finish(error)
+                add(found.sent, 1, failed(self._labels, error))
             if span.is_recording():
                 if attributes:
                     span.set_attributes(attributes)
@@ -69,9 +73,6 @@ class Sending:
                 elif error is not None:
                     mark_failed(span, error)
                 span.end()
-            if timing is not None and (found := instruments()) is not None:
-                timing.finish(error)
-                found.sent.add(1, failed(self._labels, error))
         except Exception as failure:
             survived("send", failure)
 
@@ -178,15 +179,15 @@ def _span(
     kept: SpanContext | None,
 ) -> Span | None:
     """Return the span of the message, None where none is wanted or none can be had."""
-    traced = tracing()
-    if traced.tracer is None or not InForce.policy.spans:
-        return None
-    if parent is not None and traced.drops(parent):
-        return NonRecordingSpan(traced.dropped_child(parent))
-    # The context on the wire is this span's own: PRODUCER. The user's own was kept: CLIENT, linked to it.
-    kind = SpanKind.PRODUCER if kept is None else SpanKind.CLIENT
-    links = [Link(kept)] if kept is not None else []
     try:
+        traced = tracing()
+        if traced.tracer is None or not InForce.policy.spans:
+            return None
+        if parent is not None and traced.drops(parent):
+            return NonRecordingSpan(traced.dropped_child(parent))
+        # The context on the wire is this span's own: PRODUCER. The user's own was kept: CLIENT, linked to it.
+        kind = SpanKind.PRODUCER if kept is None else SpanKind.CLIENT
+        links = [Link(kept)] if kept is not None else []
         return traced.tracer.start_span(f"send {destination}", Context(values), kind, attributes, links)
     except Exception as error:
         survived("the start of a span", error)
@@ -206,4 +207,4 @@ def _is_foreign(carried: SpanContext, parent: SpanContext, ambient: Context) -> 
     if carried.trace_id == parent.trace_id:
         return False
     scope: Any = ambient.get(SCOPE_KEY)
-    return scope is None or scope.origin is None or scope.origin[:2] != carried[:2]
+    return scope is None or scope.origin is None or not is_same(scope.origin, carried)

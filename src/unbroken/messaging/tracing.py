@@ -28,7 +28,7 @@ class Tracing:
         tracer: None when nothing would record a span (no SDK, or a disabled one).
         dropped_local: for a parent in this process that is 0 not sampled, 1 sampled.
         dropped_remote: the same for a parent from the wire.
-        ids: the SDK's generator of ids; there whenever something is dropped.
+        ids: the SDK's generator of ids; None when nothing is dropped.
     """
 
     tracer: Tracer | None
@@ -38,19 +38,17 @@ class Tracing:
 
     def drops(self, parent: SpanContext) -> bool:
         """Return whether a child of `parent` is dropped without the sampler looking at it."""
-        return (self.dropped_remote if parent[2] else self.dropped_local)[parent[3] & 1]
+        return (self.dropped_remote if parent.is_remote else self.dropped_local)[parent.trace_flags & 1]
 
     def dropped_child(self, parent: SpanContext) -> SpanContext:
         """Return the context of a child that is not recorded: what the SDK would make, a new id and flags, no more."""
-        trace_id, _, _, flags, state, _ = parent
-        return new_span_context(
-            (trace_id, self.ids.generate_span_id(), False, _WITHOUT_SAMPLED[flags & 3], state, True)
-        )
+        flags = _WITHOUT_SAMPLED[parent.trace_flags & 3]
+        return new_span_context((parent.trace_id, self.ids.generate_span_id(), False, flags, parent.trace_state, True))
 
 
 # Read directly for the same reason as the meter provider in metrics.py.
 _global: Any = trace if hasattr(trace, "_TRACER_PROVIDER") else None
-_provider: object = None
+_provider: object = object()  # none was seen yet
 _tracing = Tracing(None)
 
 
@@ -59,6 +57,7 @@ def tracing() -> Tracing:
     global _provider, _tracing
     provider = _global._TRACER_PROVIDER if _global is not None else trace.get_tracer_provider()  # noqa: SLF001
     if provider is not _provider:
+        # Asks by the public function, which may load a provider (OTEL_PYTHON_TRACER_PROVIDER).
         _tracing = _of(trace.get_tracer(SCOPE, _version(), schema_url=SCHEMA_URL))
         _provider = provider
     return _tracing
@@ -68,14 +67,16 @@ def _of(tracer: Tracer) -> Tracing:
     if isinstance(tracer, (NoOpTracer, ProxyTracer)):
         return Tracing(None)
     ids = getattr(tracer, "id_generator", None)
-    sampler = getattr(tracer, "sampler", None)
+    sampler: Any = getattr(tracer, "sampler", None)
     sampling: Any = sys.modules.get("opentelemetry.sdk.trace.sampling")
     if ids is None or sampler is None or sampling is None:
         return Tracing(tracer)
     off = sampling.ALWAYS_OFF
+    # A subclass may decide by itself: then it is asked.
+    is_parent_based = getattr(sampler.should_sample, "__func__", None) is sampling.ParentBased.should_sample
 
     def drops(branch: str) -> bool:
-        chosen = getattr(sampler, f"_{branch}", None) if type(sampler) is sampling.ParentBased else sampler
+        chosen = getattr(sampler, f"_{branch}", None) if is_parent_based else sampler
         return chosen is off
 
     return Tracing(

@@ -242,6 +242,11 @@ def is_suppressed(context: Context) -> bool:
     return bool(context.get("suppress_instrumentation") or context.get(_SUPPRESS_KEY))
 
 
+def is_same(one: SpanContext, other: SpanContext) -> bool:
+    """Return whether two span contexts are of the same span."""
+    return one.span_id == other.span_id and one.trace_id == other.trace_id
+
+
 class attached:  # noqa: N801 - read as a statement, like contextlib.suppress
     """A block in which `context` is the current one; after it the context is what it was before."""
 
