@@ -10,7 +10,8 @@ from pathlib import Path
 
 import unbroken
 
-_CLIENTS = ("confluent-kafka", "aiokafka", "kafka-python")
+_CLIENTS = {"confluent-kafka": "confluent_kafka", "aiokafka": "aiokafka", "kafka-python": "kafka"}
+"""The name that each client is imported by."""
 _DEMO_NEEDS = ("confluent_kafka", "jinja2", "opentelemetry.exporter.otlp.proto.http", "opentelemetry.sdk", "rich")
 
 
@@ -40,7 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--bootstrap", metavar="HOST:PORT", help="use this Kafka instead of the embedded one")
     demo.add_argument("--otlp", metavar="URL", help="export the spans to this OTLP/HTTP backend as well")
-    demo.add_argument("--client", choices=_CLIENTS, default=_CLIENTS[0], help="the services' client (%(default)s)")
+    demo.add_argument(
+        "--client", choices=_CLIENTS, default="confluent-kafka", help="the services' client (%(default)s)"
+    )
     demo.add_argument(
         "--html", metavar="PATH", type=Path, default=Path("unbroken-demo.html"), help="the page (./%(default)s)"
     )
@@ -50,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
 def _demo(options: argparse.Namespace) -> int:
     if missing := [name for name in _DEMO_NEEDS if not _is_installed(name)]:
         print(f'unbroken demo needs {", ".join(missing)}: pip install "unbroken[demo]"', file=sys.stderr)
+        return 2
+    if not _is_installed(_CLIENTS[options.client]):
+        print(f'{options.client} is not installed: pip install "unbroken[{options.client}]"', file=sys.stderr)
         return 2
     from unbroken.demo.show import Options, run
 

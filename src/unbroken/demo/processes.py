@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Generator, Sequence
@@ -71,12 +72,13 @@ def run(client: str, side: str, broker: Broker, folder: Path, otlp: str | None =
     """
     package = f"unbroken.demo.{client}"
     with ended() as services:
-        for name, messages in CONSUMERS.items():
-            environment = _environment(side, broker, folder / f"{name}.jsonl", otlp, messages)
-            services.append(_started(name, f"{package}.{side}.{name}", environment, folder))
-        environment = _environment(side, broker, folder / "orders.jsonl", otlp, 0)
-        orders = _started("orders", f"{package}.orders", environment, folder)
-        services.append(orders)
+        with uninterrupted():  # a process that is not in the list yet would be left behind
+            for name, messages in CONSUMERS.items():
+                environment = _environment(side, broker, folder / f"{name}.jsonl", otlp, messages)
+                services.append(_started(name, f"{package}.{side}.{name}", environment, folder))
+            environment = _environment(side, broker, folder / "orders.jsonl", otlp, 0)
+            orders = _started("orders", f"{package}.orders", environment, folder)
+            services.append(orders)
         for service in services:
             assert service.process.stdout is not None
             if service.process.stdout.readline() != "ready\n":
@@ -95,6 +97,20 @@ def ended() -> Generator[list[Service], None, None]:
     finally:
         for service in services:
             service.end()
+
+
+@contextmanager
+def uninterrupted() -> Generator[None, None, None]:
+    """Hold back SIGINT and SIGTERM until the end of the block, which raises KeyboardInterrupt then."""
+    held: list[int] = []
+    before = {number: signal.signal(number, lambda *_: held.append(1)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if held:
+        raise KeyboardInterrupt
 
 
 def _started(name: str, module: str, environment: dict[str, str], folder: Path) -> Service:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
 import socket
 import sys
@@ -21,8 +20,6 @@ from unbroken.demo import page, processes, telemetry, terminal, traces
 from unbroken.demo.changes import change
 from unbroken.demo.comparison import Traces, compare
 
-CLIENTS = {"confluent-kafka": "confluent_kafka", "aiokafka": "aiokafka", "kafka-python": "kafka"}
-"""The package that each client is imported as."""
 SERVICES = ("payments", "dead_letters", "refunds")
 
 
@@ -31,7 +28,7 @@ class Options:
     """What the person asked for.
 
     Attributes:
-        client: one of `CLIENTS`.
+        client: the name of its distribution.
         bootstrap: of a running Kafka; None for the embedded one.
         otlp: URL of an OTLP/HTTP backend that gets the spans too.
         html: where the page goes.
@@ -57,8 +54,6 @@ class Unwritable(Exception):
 
 def run(options: Options) -> int:
     """Show the demo and return 0; 2 after a line on the standard error about what is missing."""
-    if importlib.util.find_spec(CLIENTS[options.client]) is None:
-        return _refuse(f'{options.client} is not installed: pip install "unbroken[demo,{options.client}]"')
     before = signal.signal(signal.SIGTERM, _interrupt)  # so that the services end with the demo
     console = Console()
     try:
