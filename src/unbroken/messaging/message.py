@@ -53,6 +53,7 @@ class MessageType:
 
 _CLIENTS = {
     "confluent_kafka": "unbroken.clients.confluent_kafka",
+    "cimpl": "unbroken.clients.confluent_kafka",  # what the C module of older versions calls itself
     "aiokafka": "unbroken.clients.aiokafka",
     "kafka": "unbroken.clients.kafka_python",
 }
