@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from types import ModuleType
 
 import pytest
 
@@ -22,3 +23,12 @@ def cluster() -> Iterator[MockCluster]:
         except Unavailable as error:
             pytest.skip(str(error))
         yield running
+
+
+@pytest.fixture
+def asyncio_clients() -> ModuleType:
+    """The drop-in `AIOProducer` and `AIOConsumer`; an old confluent-kafka has none."""
+    pytest.importorskip("confluent_kafka.aio")
+    from unbroken.clients import confluent_kafka_aio
+
+    return confluent_kafka_aio

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,7 +19,6 @@ from tests.faults.mock_cluster import MockCluster
 from tests.faults.spans import attribute, processed, sent, trace_of
 from unbroken import BoundExecutor, bind
 from unbroken.clients.confluent_kafka import Consumer, Producer
-from unbroken.clients.confluent_kafka_aio import AIOConsumer, AIOProducer
 from unbroken.testing import Spans
 
 PARTITIONS = 4
@@ -100,10 +100,12 @@ def test_threads_of_one_message_each_run_in_its_trace(cluster: MockCluster, span
     assert [pair for pair in handled if pair[0] != pair[1]] == []
 
 
-async def test_tasks_that_share_a_producer_and_hand_on_to_tasks(cluster: MockCluster, spans: Spans) -> None:
+async def test_tasks_that_share_a_producer_and_hand_on_to_tasks(
+    cluster: MockCluster, spans: Spans, asyncio_clients: ModuleType
+) -> None:
     topic, tracer = cluster.create("tasks", PARTITIONS), trace.get_tracer(__name__)
 
-    async def produce(producer: AIOProducer) -> None:
+    async def produce(producer: Any) -> None:
         delivered: list[asyncio.Future[Any]] = []
         for number in range(RECORDS):
             with tracer.start_as_current_span("order"):
@@ -114,7 +116,9 @@ async def test_tasks_that_share_a_producer_and_hand_on_to_tasks(cluster: MockClu
 
     async def consume(partition: int) -> list[asyncio.Task[Handled]]:
         handled: list[asyncio.Task[Handled]] = []
-        async with AIOConsumer({"bootstrap.servers": cluster.bootstrap, "group.id": "tasks"}) as consumer:
+        async with asyncio_clients.AIOConsumer(
+            {"bootstrap.servers": cluster.bootstrap, "group.id": "tasks"}
+        ) as consumer:
             await consumer.assign([TopicPartition(topic, partition, 0)])
             while len(handled) < TOTAL // PARTITIONS:
                 message = await consumer.poll(SECONDS)
@@ -125,7 +129,7 @@ async def test_tasks_that_share_a_producer_and_hand_on_to_tasks(cluster: MockClu
                 assert is_clean()
         return handled
 
-    async with AIOProducer({"bootstrap.servers": cluster.bootstrap}) as producer:
+    async with asyncio_clients.AIOProducer({"bootstrap.servers": cluster.bootstrap}) as producer:
         consuming = [asyncio.create_task(consume(partition)) for partition in range(PARTITIONS)]
         await asyncio.gather(*(produce(producer) for _ in range(PRODUCERS)))
         handled = [await task for tasks in await asyncio.gather(*consuming) for task in tasks]
