@@ -18,7 +18,6 @@ myst_heading_anchors = 3
 default_role = "code"  # docstrings write `names` with one backquote
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_class_signature = "separated"
 
 
 def setup(app):  # type: ignore[no-untyped-def]  # Sphinx is not there where types are checked

@@ -33,7 +33,7 @@ class InvalidHeader(UnbrokenError, ValueError):
 
 
 class UnknownMessage(UnbrokenError, TypeError):
-    """An object that is not a message of a known client; `unbroken.messaging.register` makes a type known."""
+    """An object that is not a message of a known client; `unbroken.messaging.message.register` makes a type known."""
 
     def __init__(self, message: object) -> None:
         super().__init__(message)
