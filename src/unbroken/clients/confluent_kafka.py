@@ -13,19 +13,18 @@ first call says so with a RuntimeWarning.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import confluent_kafka
 from confluent_kafka import KafkaError, Message
 
+from unbroken.clients import kafka_facts
+from unbroken.clients.kafka_facts import Consuming, Known, Producing
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
-from unbroken.messaging.policy import InForce
-from unbroken.messaging.process import process
-from unbroken.messaging.receive import receive
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.send import Sending, begin
+from unbroken.messaging.send import Sending
 from unbroken.messaging.tracing import survived
 from unbroken.propagation.carriers import PAIRS
 from unbroken.propagation.context import attached
@@ -37,8 +36,8 @@ Report = Callable[[KafkaError | None, Any], None]
 
 
 def _attributes(message: Any) -> Attributes:
-    return semconv.kafka_process(
-        message.topic(), message.partition(), message.offset(), message.key(), message.value() is None
+    return kafka_facts.process_attributes(
+        message.topic(), message.partition(), message.offset(), message.key(), message.value()
     )
 
 
@@ -49,7 +48,7 @@ def _timestamp(message: Any) -> float | None:
 
 def _consumer_attributes(consumer: object) -> Attributes:
     """Return what a drop-in consumer knows; the client's own class tells nothing without asking the broker."""
-    return getattr(consumer, "unbroken_attributes", {})
+    return consumer.unbroken_attributes if isinstance(consumer, Known) else {}
 
 
 MESSAGE = MessageType(
@@ -67,17 +66,15 @@ MESSAGE = MessageType(
 register(Message, MESSAGE)
 
 
-class Configured:
-    """What a client's configuration tells: the facts on its spans."""
+def configuration(args: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration in the arguments of a client's constructor: a mapping, names, or both."""
+    return {**(args[0] if args and isinstance(args[0], Mapping) else {}), **named}
 
-    unbroken_attributes: Attributes
 
-    def learn(self, args: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-        """Keep what the arguments of the client's constructor tell, and return the configuration in them."""
-        config: dict[str, Any] = {**(args[0] if args and isinstance(args[0], Mapping) else {}), **named}
-        servers = config.get("bootstrap.servers") or config.get("metadata.broker.list")
-        self.unbroken_attributes = semconv.client(config.get("client.id"), config.get("group.id"), servers)
-        return config
+def client_attributes(config: Mapping[str, Any]) -> Attributes:
+    """Return what a configuration tells about its client."""
+    servers = config.get("bootstrap.servers") or config.get("metadata.broker.list")
+    return semconv.client(config.get("client.id"), config.get("group.id"), servers)
 
 
 class Reported:
@@ -112,15 +109,16 @@ class Reported:
         self._sending.end(None if error is None else error.name(), attributes)
 
 
-class _Producing(Configured):
-    """The producer side, over any of the client's producer classes."""
+class _Reporting(Producing):
+    """The producer side, over the client's producer classes with delivery reports."""
 
     _callback: Report | None
     _only_errors: bool
     _batch_warned = False
 
     def __init__(self, *args: Any, **named: Any) -> None:
-        config = self.learn(args, named)
+        config = configuration(args, named)
+        self.unbroken_attributes = client_attributes(config)
         # The client filters its reports itself, with no way to see a success: we take this setting over.
         only_errors = str(config.pop("delivery.report.only.error", False)).lower() in ("true", "1", "t")
         self._only_errors = only_errors
@@ -128,11 +126,6 @@ class _Producing(Configured):
         if only_errors:
             args, named = (config, *args[1:]), {}
         super().__init__(*args, **named)
-
-    def _begin(self, topic: str, key: object, value: object, partition: int | None, headers: Any) -> Sending:
-        attributes = semconv.kafka_send(topic, partition, key if InForce.policy.message_key else None, value is None)
-        attributes.update(self.unbroken_attributes)
-        return begin(topic, headers, attributes)
 
     def _report(self, sending: Sending, callback: Report | None) -> Report | None:
         if sending.is_observed or self._only_errors:
@@ -148,7 +141,7 @@ class _Producing(Configured):
         return super().produce_batch(*args, **named)  # type: ignore[misc]
 
 
-class Producer(_Producing, confluent_kafka.Producer):
+class Producer(_Reporting, confluent_kafka.Producer):
     """A `confluent_kafka.Producer` whose messages carry the trace."""
 
     def produce(
@@ -163,7 +156,7 @@ class Producer(_Producing, confluent_kafka.Producer):
         headers: Any = None,
     ) -> None:
         """Produce one message, as the client does; its span ends in the delivery report."""
-        sending = self._begin(topic, key, value, partition, headers)
+        sending = self.unbroken_begin(topic, key, value, partition, headers)
         report = self._report(sending, callback if callback is not None else on_delivery)
         try:
             super().produce(topic, value, key, partition, report, None, timestamp, sending.headers)
@@ -172,7 +165,7 @@ class Producer(_Producing, confluent_kafka.Producer):
             raise
 
 
-class SerializingProducer(_Producing, confluent_kafka.SerializingProducer):
+class SerializingProducer(_Reporting, confluent_kafka.SerializingProducer):
     """A `confluent_kafka.SerializingProducer` whose messages carry the trace; serializers run inside the span."""
 
     def produce(  # type: ignore[override]
@@ -186,7 +179,7 @@ class SerializingProducer(_Producing, confluent_kafka.SerializingProducer):
         headers: Any = None,
     ) -> None:
         """Serialize and produce one message, as the client does; its span ends in the delivery report."""
-        sending = self._begin(topic, key, value, partition, headers)
+        sending = self.unbroken_begin(topic, key, value, partition, headers)
         report = self._report(sending, on_delivery)
         try:
             if sending.context is None:
@@ -199,29 +192,21 @@ class SerializingProducer(_Producing, confluent_kafka.SerializingProducer):
             raise
 
 
-class Consuming(Configured):
+class Configured(Consuming):
     """The consumer side, over any of the client's consumer classes."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
-        self.learn(args, named)
+        self.unbroken_attributes = client_attributes(configuration(args, named))
         super().__init__(*args, **named)
 
-    def process(self, message: Any, **options: Any) -> process:
-        """Return `process(message, consumer)`."""
-        return process(message, self, **options)
 
-    def receive(self, messages: Sequence[Any]) -> receive:
-        """Return `receive(messages, consumer)`."""
-        return receive(messages, self)
-
-
-class Consumer(Consuming, confluent_kafka.Consumer):
+class Consumer(Configured, confluent_kafka.Consumer):
     """A `confluent_kafka.Consumer` whose group, client id and server are on the spans of its messages."""
 
 
-class DeserializingConsumer(Consuming, confluent_kafka.DeserializingConsumer):
+class DeserializingConsumer(Configured, confluent_kafka.DeserializingConsumer):
     """A `confluent_kafka.DeserializingConsumer` whose group, client id and server are on the spans of its messages."""
 
 
-class ShareConsumer(Consuming, getattr(confluent_kafka, "ShareConsumer", object)):  # type: ignore[misc]
+class ShareConsumer(Configured, getattr(confluent_kafka, "ShareConsumer", object)):  # type: ignore[misc]
     """A `confluent_kafka.ShareConsumer` whose group, client id and server are on the spans of its messages."""

@@ -14,9 +14,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, aio
 
-from unbroken.clients.confluent_kafka import Configured, Consuming, Reported
-from unbroken.messaging import semconv
-from unbroken.messaging.send import begin
+from unbroken.clients.confluent_kafka import Configured, Reported, client_attributes
+from unbroken.clients.kafka_facts import Producing
 
 __all__ = ["AIOConsumer", "AIOProducer"]
 
@@ -24,11 +23,11 @@ _POLL_SECONDS = 0.05
 """How long one call waits for delivery reports, at most; it returns with the first."""
 
 
-class AIOProducer(Configured, aio.AIOProducer):
+class AIOProducer(Producing, aio.AIOProducer):
     """An `AIOProducer` whose messages carry the trace; `headers=` works too."""
 
     def __init__(self, producer_conf: dict[str, Any], *args: Any, **named: Any) -> None:
-        self.learn((producer_conf,), {})
+        self.unbroken_attributes = client_attributes(producer_conf)
         self._in_flight = 0
         self._serving: asyncio.Task[None] | None = None
         super().__init__(producer_conf, *args, **named)
@@ -41,8 +40,7 @@ class AIOProducer(Configured, aio.AIOProducer):
         Waits while librdkafka's queue is full.
         """
         headers = kwargs.pop("headers", None)
-        attributes = semconv.kafka_send(topic, kwargs.get("partition"), key, value is None)
-        sending = begin(topic, headers, {**attributes, **self.unbroken_attributes})
+        sending = self.unbroken_begin(topic, key, value, kwargs.get("partition"), headers)
         loop = asyncio.get_running_loop()
         delivered: asyncio.Future[Any] = loop.create_future()
 
@@ -83,5 +81,5 @@ class AIOProducer(Configured, aio.AIOProducer):
             delivered.set_exception(KafkaException(error))
 
 
-class AIOConsumer(Consuming, aio.AIOConsumer):
+class AIOConsumer(Configured, aio.AIOConsumer):
     """An `AIOConsumer` whose group, client id and server are on the spans of its messages."""

@@ -1,0 +1,99 @@
+"""What Kafka clients have in common: the facts about a record and about a client that go on the spans.
+
+Knows no client library; the modules named after the clients stand on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from unbroken.messaging import semconv
+from unbroken.messaging.message import MessageType
+from unbroken.messaging.policy import InForce
+from unbroken.messaging.process import process
+from unbroken.messaging.receive import receive
+from unbroken.messaging.semconv import Attributes
+from unbroken.messaging.send import Sending, begin
+from unbroken.propagation.carriers import Carrier
+
+
+class Known:
+    """A client that knows its id, group and server from its configuration."""
+
+    unbroken_attributes: Attributes = {}  # noqa: RUF012 - replaced by each instance, never changed
+    """The attributes that it puts on the spans of its messages."""
+
+
+class Producing(Known):
+    """The producer side of a drop-in class."""
+
+    def unbroken_begin(self, topic: str, key: object, value: object, partition: int | None, headers: Any) -> Sending:
+        """Start to send one record: its span, not current, and its headers."""
+        attributes = semconv.kafka_send(topic, partition, key if InForce.policy.message_key else None, value is None)
+        attributes.update(self.unbroken_attributes)
+        return begin(topic, headers, attributes)
+
+
+class Consuming(Known):
+    """The consumer side of a drop-in class."""
+
+    def process(self, message: Any, **options: Any) -> process:
+        """Return `process(message, consumer)`."""
+        return process(message, self, **options)
+
+    def receive(self, messages: Sequence[Any] | Mapping[Any, Sequence[Any]]) -> receive:
+        """Return `receive(messages, consumer)`; messages by partition, as some clients give them, are taken as one."""
+        if isinstance(messages, Mapping):
+            messages = list(chain.from_iterable(messages.values()))
+        return receive(messages, self)
+
+
+def process_attributes(topic: str, partition: int | None, offset: int | None, key: object, value: object) -> Attributes:
+    """Return the attributes of the process span of one record, by the policy in force."""
+    return semconv.kafka_process(topic, partition, offset, key if InForce.policy.message_key else None, value is None)
+
+
+def record_type(carrier: Carrier, consumer: Callable[[Any], Attributes]) -> MessageType:
+    """Return how a `ConsumerRecord` is read: an object with attributes, the same in aiokafka and kafka-python.
+
+    Args:
+        carrier: what its headers are for this client.
+        consumer: the attributes that a plain consumer tells without asking the broker; a drop-in class knows them.
+    """
+    return MessageType(
+        system="kafka",
+        carrier=carrier,
+        headers=lambda record: record.headers,
+        destination=lambda record: record.topic,
+        attributes=_record_attributes,
+        varying=semconv.KAFKA_VARYING,
+        position=lambda record: f"{record.topic}/{record.partition}/{record.offset}",
+        timestamp=_record_timestamp,
+        error=_no_error,
+        consumer=lambda one: one.unbroken_attributes if isinstance(one, Known) else consumer(one),
+    )
+
+
+def sent(metadata: Any, acknowledged: bool = True) -> Attributes:
+    """Return what a `RecordMetadata` tells about a record; where none is acknowledged (`acks=0`), no offset."""
+    if metadata is None:
+        return {}
+    attributes: Attributes = {semconv.PARTITION: str(metadata.partition)}
+    if acknowledged and metadata.offset >= 0:
+        attributes[semconv.KAFKA_OFFSET] = metadata.offset
+    return attributes
+
+
+def _record_attributes(record: Any) -> Attributes:
+    return process_attributes(record.topic, record.partition, record.offset, record.key, record.value)
+
+
+def _record_timestamp(record: Any) -> float | None:
+    milliseconds: int | None = record.timestamp
+    return None if milliseconds is None or milliseconds < 0 else milliseconds / 1000
+
+
+def _no_error(record: Any) -> None:
+    """These clients raise their errors; none comes in a record's clothes."""
