@@ -73,7 +73,7 @@ def _named(pairs: Any) -> dict[str, object]:
     for pair in pairs:
         try:
             name, value = pair
-            name = name.lower()
+            name = (name if isinstance(name, str) else name.decode("latin-1")).lower()
             if name in _OURS and not (name == ORIGIN and ORIGIN in found):
                 found[name] = value
         except (TypeError, ValueError, AttributeError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -38,6 +38,7 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
 
     Raises:
         UnknownMessage: one of them is no message of a known client. What a message holds never raises.
+        TypeError: an iterator, whose messages would be gone for the handler.
     """
 
     __slots__ = ("_consumer", "_messages", "_timing", "_token", "counted", "span")
@@ -48,6 +49,8 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
     """The identities of its messages; set on entering."""
 
     def __init__(self, messages: Sequence[object], consumer: object = None) -> None:
+        if isinstance(messages, Iterator):
+            raise TypeError("receive() takes the messages of one poll, not an iterator that can be read only once")
         self._messages = [(kind, message) for message in messages if (kind := type_of(message)).error(message) is None]
         self._consumer = consumer
 

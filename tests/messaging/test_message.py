@@ -1,0 +1,121 @@
+"""The seam: a message is known by its type, `extract` takes messages and headers."""
+
+from typing import Any
+
+import pytest
+
+from tests.messaging.telemetry import IDS, OTHER, TRACED, here, ids, message
+from unbroken import extract
+from unbroken.errors import UnknownCarrier, UnknownMessage
+from unbroken.messaging import message as seam
+from unbroken.messaging import semconv
+from unbroken.testing import Record
+
+RECORD = Record("orders", 0, 7, None, b"v", list(TRACED), 0.0)
+
+
+@pytest.mark.parametrize("source", [message(), RECORD, list(TRACED), TRACED, dict(TRACED)])
+def test_a_context_is_extracted_from_messages_and_headers(source: object) -> None:
+    assert "%032x-%016x" % ids(here(extract(source))) == IDS
+
+
+@pytest.mark.parametrize("source", [None, [], (), {}, message(None)])
+def test_where_there_is_no_context_none_is_extracted(source: object) -> None:
+    assert extract(source) == {}
+
+
+@pytest.mark.parametrize("source", [7, "text", object(), iter([])])
+def test_what_is_neither_is_a_mistake_of_the_program(source: object) -> None:
+    with pytest.raises(UnknownCarrier):
+        extract(source)
+
+
+def test_the_policy_decides_about_duplicates_unless_the_call_does(use_policy: Any) -> None:
+    headers = [("traceparent", OTHER), *TRACED]
+    use_policy(duplicates="restart")
+    assert [extract(headers), extract(message(headers)), extract(tuple(headers))] == [{}, {}, {}]
+    assert extract(message(headers), duplicates="last")
+
+
+def test_a_subclass_of_a_known_type_is_known() -> None:
+    class Special(Record):
+        pass
+
+    special = Special("orders", 0, 7, None, b"v", list(TRACED), 0.0)
+    assert seam.type_of(special) is seam.type_of(RECORD)
+    assert seam.type_of(special) is seam.known_types[Special]
+
+
+def test_a_type_that_is_registered_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own:
+        pass
+
+    with pytest.raises(UnknownMessage, match="Own is not a message"):
+        seam.type_of(Own())
+    monkeypatch.setattr(seam, "known_types", dict(seam.known_types))
+    seam.register(Own, seam.type_of(RECORD))
+    assert seam.type_of(Own()) is seam.type_of(RECORD)
+
+
+def test_nothing_polled_is_told_as_such() -> None:
+    with pytest.raises(UnknownMessage, match=r"poll\(\) returned nothing"):
+        seam.type_of(None)
+
+
+def test_another_object_of_a_client_is_no_message() -> None:
+    client = pytest.importorskip("confluent_kafka")
+    with pytest.raises(UnknownMessage):
+        seam.type_of(client.KafkaError(1))
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        (b"k", "k"),
+        ("k", "k"),
+        (bytearray(b"k"), "k"),
+        (7, "7"),
+        (None, None),
+        (b"\xff", None),
+        (object(), None),
+        ({"a": 1}, None),
+    ],
+)
+def test_a_key_is_shown_by_its_text_if_it_has_one(key: object, shown: str | None) -> None:
+    for attributes in (semconv.kafka_process("t", 0, 1, key, False), semconv.kafka_send("t", 0, key, False)):
+        assert attributes.get("messaging.kafka.message.key") == shown
+
+
+@pytest.mark.parametrize(("partition", "shown"), [(3, "3"), (0, "0"), (-1, None), (None, None)])
+def test_a_sent_record_tells_the_partition_that_the_application_chose(partition: int | None, shown: str | None) -> None:
+    found = semconv.kafka_send("t", partition, None, False)
+    assert found.get("messaging.destination.partition.id") == shown
+
+
+def test_a_tombstone_is_told_when_it_is_sent() -> None:
+    assert semconv.kafka_send("t", None, None, True)["messaging.kafka.message.tombstone"] is True
+
+
+@pytest.mark.parametrize(
+    ("bootstrap", "server"),
+    [
+        ("broker:9092", ("broker", 9092)),
+        (["broker:9092"], ("broker", 9092)),
+        ("SASL_SSL://broker:9092", ("broker", 9092)),
+        ("[::1]:9092", ("::1", 9092)),
+        ("a:1,b:2", (None, None)),
+        (["a:1", "b:2"], (None, None)),
+        ("broker", (None, None)),
+        ("broker:²", (None, None)),
+        ("", (None, None)),
+        (None, (None, None)),
+    ],
+)
+def test_a_client_names_its_server_when_there_is_one(bootstrap: Any, server: tuple[Any, Any]) -> None:
+    found = semconv.client(None, None, bootstrap)
+    assert (found.get("server.address"), found.get("server.port")) == server
+
+
+def test_a_client_names_itself_and_its_group_when_they_have_names() -> None:
+    assert semconv.client("c", "g", None) == {"messaging.client.id": "c", "messaging.consumer.group.name": "g"}
+    assert semconv.client("", None, None) == {}
