@@ -1,11 +1,15 @@
 """The pages show the findings that are committed."""
 
 import importlib.util
+import json
 import sys
 from types import ModuleType
 
 import pytest
 
+from bench.behaviour.contenders import CONTENDERS
+from bench.behaviour.scenarios import SCENARIOS
+from bench.contenders import OURS
 from tests.docs.pages import ROOT
 
 
@@ -21,6 +25,7 @@ def load() -> ModuleType:
 
 
 TABLES = load()
+FOUND = json.loads((ROOT / "bench" / "behaviour.json").read_text())
 
 
 @pytest.mark.parametrize("shown", TABLES.SHOWN, ids=lambda shown: f"{shown.page}-{shown.mark}")
@@ -34,3 +39,18 @@ def test_every_page_has_the_marks_of_its_findings() -> None:
     for shown in TABLES.SHOWN:
         page = (ROOT / shown.page).read_text()
         assert page.count(f"<!-- begin {shown.mark} -->") == page.count(f"<!-- end {shown.mark} -->") == 1
+
+
+def test_every_scenario_was_tried_with_every_contender_and_client() -> None:
+    tried = {(cell["scenario"], cell["contender"], cell["client"]) for cell in FOUND["found"]}
+    assert tried == {
+        (scenario.name, contender, client)
+        for scenario in SCENARIOS
+        for contender, clients in CONTENDERS.items()
+        for client in clients
+    }
+    assert FOUND["scenarios"] == {scenario.name: scenario.statement for scenario in SCENARIOS}, "run: bench.behaviour"
+
+
+def test_what_unbroken_promises_was_seen_to_hold() -> None:
+    assert [cell for cell in FOUND["found"] if cell["contender"] == OURS and not cell["holds"]] == []
