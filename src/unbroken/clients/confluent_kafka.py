@@ -19,7 +19,6 @@ from typing import Any
 import confluent_kafka
 from confluent_kafka import KafkaError, Message
 
-from unbroken.clients import kafka_facts
 from unbroken.clients.kafka_facts import Consuming, Known, Producing
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
@@ -36,8 +35,8 @@ Report = Callable[[KafkaError | None, Any], None]
 
 
 def _attributes(message: Any) -> Attributes:
-    return kafka_facts.process_attributes(
-        message.topic(), message.partition(), message.offset(), message.key(), message.value()
+    return semconv.kafka_process(
+        message.topic(), message.partition(), message.offset(), message.key(), message.value() is None
     )
 
 

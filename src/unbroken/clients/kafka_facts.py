@@ -11,7 +11,6 @@ from typing import Any
 
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType
-from unbroken.messaging.policy import InForce
 from unbroken.messaging.process import process
 from unbroken.messaging.receive import receive
 from unbroken.messaging.semconv import Attributes
@@ -31,7 +30,7 @@ class Producing(Known):
 
     def unbroken_begin(self, topic: str, key: object, value: object, partition: int | None, headers: Any) -> Sending:
         """Start to send one record: its span, not current, and its headers."""
-        attributes = semconv.kafka_send(topic, partition, key if InForce.policy.message_key else None, value is None)
+        attributes = semconv.kafka_send(topic, partition, key, value is None)
         attributes.update(self.unbroken_attributes)
         return begin(topic, headers, attributes)
 
@@ -48,11 +47,6 @@ class Consuming(Known):
         if isinstance(messages, Mapping):
             messages = list(chain.from_iterable(messages.values()))
         return receive(messages, self)
-
-
-def process_attributes(topic: str, partition: int | None, offset: int | None, key: object, value: object) -> Attributes:
-    """Return the attributes of the process span of one record, by the policy in force."""
-    return semconv.kafka_process(topic, partition, offset, key if InForce.policy.message_key else None, value is None)
 
 
 def record_type(carrier: Carrier, consumer: Callable[[Any], Attributes]) -> MessageType:
@@ -87,7 +81,7 @@ def sent(metadata: Any, acknowledged: bool = True) -> Attributes:
 
 
 def _record_attributes(record: Any) -> Attributes:
-    return process_attributes(record.topic, record.partition, record.offset, record.key, record.value)
+    return semconv.kafka_process(record.topic, record.partition, record.offset, record.key, record.value is None)
 
 
 def _record_timestamp(record: Any) -> float | None:

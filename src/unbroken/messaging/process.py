@@ -138,7 +138,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         self.origin = creation
         values: dict[str, object] = _around(ambient, origin) if ambient or origin is not None else {}
         if (found := instruments()) is not None:
-            self._timing = self._timed(found, ambient, rules)
+            self._timing = self._timed(found, ambient)
         span = self._started(ambient, values, creation, origin, rules)
         if span is not None:
             values[SPAN_KEY] = self.span = span
@@ -165,7 +165,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
                     links += map(Link, origin.others)
                 if ambient and (seen := _ambient_span(ambient, links)) is not None:
                     links.append(Link(seen))
-                attributes = self._described(rules)
+                attributes = self._described()
                 if parent is not None:
                     span = NonRecordingSpan(parent)
                     around = {**around, SPAN_KEY: span} if around else {SPAN_KEY: span}
@@ -175,19 +175,17 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
             survived("the start of a span", error)
         return NonRecordingSpan(creation) if creation is not None else None
 
-    def _described(self, rules: Policy) -> Attributes:
+    def _described(self) -> Attributes:
         attributes = self.kind.attributes(self.message)
-        if not rules.message_key:
-            attributes.pop(semconv.KAFKA_KEY, None)
         if self._consumer is not None:
             attributes.update(self.kind.consumer(self._consumer))
         if self._attributes is not None:
             attributes.update(self._attributes)
         return attributes
 
-    def _timed(self, found: Instruments, ambient: Context, rules: Policy) -> Timing | None:
+    def _timed(self, found: Instruments, ambient: Context) -> Timing | None:
         try:
-            attributes = labels(self._described(rules))
+            attributes = labels(self._described())
             receiving: Any = ambient.get(RECEIVE_KEY)
             if receiving is None or id(self.message) not in receiving.counted:
                 found.consumed.add(1, attributes)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from unbroken.messaging.policy import InForce
+
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 
 SYSTEM = "messaging.system"
@@ -50,7 +52,7 @@ Attributes = dict[str, Any]
 
 
 def kafka_process(topic: str, partition: int | None, offset: int | None, key: object, tombstone: bool) -> Attributes:
-    """Return the attributes of the process span of one Kafka record.
+    """Return the attributes of the process span of one Kafka record; the key only when the policy in force says so.
 
     A key that is neither text nor UTF-8 has no string form and is left out.
     """
@@ -62,7 +64,7 @@ def kafka_process(topic: str, partition: int | None, offset: int | None, key: ob
         "messaging.destination.partition.id": f"{partition}",
         "messaging.kafka.offset": offset,
     }
-    if key is not None:
+    if key is not None and InForce.policy.message_key:
         try:
             attributes["messaging.kafka.message.key"] = key.decode() if type(key) is bytes else _text(key)
         except ValueError:
@@ -77,7 +79,7 @@ def kafka_send(topic: str, partition: int | None, key: object, tombstone: bool) 
     attributes: Attributes = {SYSTEM: "kafka", OPERATION_NAME: "send", OPERATION_TYPE: "send", DESTINATION: topic}
     if partition is not None and partition >= 0:
         attributes[PARTITION] = str(partition)
-    if key is not None:
+    if key is not None and InForce.policy.message_key:
         try:
             attributes[KAFKA_KEY] = _text(key)
         except ValueError:

@@ -157,8 +157,6 @@ def _begun(destination: str, headers: Any, attributes: Attributes, ambient: Cont
         semconv.DESTINATION: destination,
         **attributes,
     }
-    if not InForce.policy.message_key:
-        attributes.pop(semconv.KAFKA_KEY, None)
     span = _span(destination, attributes, values, parent, kept)
     if span is not None:
         values[SPAN_KEY] = span
