@@ -1,5 +1,6 @@
 """The pages show the findings that are committed."""
 
+import importlib
 import importlib.util
 import json
 import sys
@@ -7,9 +8,6 @@ from types import ModuleType
 
 import pytest
 
-from bench.behaviour.contenders import CONTENDERS
-from bench.behaviour.scenarios import SCENARIOS
-from bench.contenders import OURS
 from tests.docs.pages import ROOT
 
 
@@ -25,6 +23,9 @@ def load() -> ModuleType:
 
 
 TABLES = load()
+# Imported by name: the types of bench are checked where the peers are installed.
+CONTENDERS = importlib.import_module("bench.behaviour.contenders").CONTENDERS
+SCENARIOS = importlib.import_module("bench.behaviour.scenarios").SCENARIOS
 FOUND = json.loads((ROOT / "bench" / "behaviour.json").read_text())
 
 
@@ -53,4 +54,4 @@ def test_every_scenario_was_tried_with_every_contender_and_client() -> None:
 
 
 def test_what_unbroken_promises_was_seen_to_hold() -> None:
-    assert [cell for cell in FOUND["found"] if cell["contender"] == OURS and not cell["holds"]] == []
+    assert [cell for cell in FOUND["found"] if cell["contender"] == "unbroken" and not cell["holds"]] == []
