@@ -66,6 +66,12 @@ class Bar:
         return {**shown, **self.span.attributes}
 
     @property
+    def length(self) -> str:
+        """Return the duration as it stands beside the bar."""
+        milliseconds = self.span.milliseconds
+        return f"{milliseconds:.1f} ms" if milliseconds >= 0.1 else f"{milliseconds:.2f} ms"
+
+    @property
     def title(self) -> str:
         """Return the details, one on each line."""
         return "\n".join([self.span.name, *(f"{name}: {value}" for name, value in self.details.items())])

@@ -103,7 +103,11 @@ def ended() -> Generator[list[Service], None, None]:
 def uninterrupted() -> Generator[None, None, None]:
     """Hold back SIGINT and SIGTERM until the end of the block, which raises KeyboardInterrupt then."""
     held: list[int] = []
-    before = {number: signal.signal(number, lambda *_: held.append(1)) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def hold(number: int, _: object) -> None:
+        held.append(number)
+
+    before = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

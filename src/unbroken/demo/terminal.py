@@ -11,7 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from unbroken.demo.changes import Change
-from unbroken.demo.comparison import Outcome, Traces
+from unbroken.demo.comparison import Outcome
 from unbroken.demo.traces import Span, Trace
 
 COLOURS = {
@@ -32,9 +32,10 @@ def show(console: Console, outcomes: Iterable[Outcome], changes: Sequence[Change
     console.print(Text(where, "dim"))
     for label, traces in (("Before", longest.before), ("After", longest.after)):
         console.print()
-        console.print(_heading(label, traces))
+        is_whole = len(traces) == longest.requests
+        console.print(Text(f"{label}: {count(len(traces))}", "bold green" if is_whole else "bold red"))
         for trace in traces:
-            console.print(tree(trace))
+            console.print(tree(trace, is_whole))
     console.print()
     console.print(_table(outcomes))
     console.print()
@@ -67,15 +68,13 @@ def difference(outcomes: Iterable[Outcome], changes: Sequence[Change]) -> Text:
     )
 
 
-def tree(trace: Trace) -> Tree:
-    """Return one trace as a tree: red when it begins with a message that belongs to another."""
-    broken = trace.is_broken
-    colour = "red" if broken else "green"
-    title = Text.assemble(
-        ("✗ " if broken else "● ", f"bold {colour}"),
-        (f"trace {trace.trace_id[:16]}…", colour),
-        ("  begins anew: the message's context is not current" if broken else "", colour),
-    )
+def tree(trace: Trace, is_whole: bool = True) -> Tree:
+    """Return one trace as a tree: green when it is whole, red when it begins with a message of another."""
+    if trace.is_broken:
+        mark, colour, why = "✗", "red", "  begins anew: the message's context is not current"
+    else:
+        mark, colour, why = ("●", "green", "") if is_whole else ("●", "bright_black", "  ends at Kafka")
+    title = Text.assemble((f"{mark} ", f"bold {colour}"), (f"trace {trace.trace_id[:16]}…{why}", colour))
     root = Tree(title, guide_style=colour)
     path: list[Tree] = [root]
     for node in trace.nodes():
@@ -89,18 +88,13 @@ def count(traces: int) -> str:
     return f"{traces} trace{'' if traces == 1 else 's'}"
 
 
-def _heading(label: str, traces: Traces) -> Text:
-    broken = any(trace.is_broken for trace in traces)
-    return Text.assemble((f"{label}: {count(len(traces))}", "bold red" if broken else "bold green"))
-
-
 def _span(span: Span) -> Text:
     return Text.assemble(
         (f"{span.name}  ", "bold"),
         (span.service, COLOURS.get(span.service, "white")),
         f"  {span.milliseconds:.1f} ms",
         ("  failed" if span.error else "", "bright_yellow"),
-        (f"  {span.span_id}", "dim"),
+        (f"  {span.span_id[:8]}", "dim"),
         no_wrap=True,
         overflow="ellipsis",
     )
