@@ -1,0 +1,196 @@
+"""No header list raises, loses a user's header, leaves a context behind or divides the fast path from the full reader.
+
+`UNBROKEN_FUZZ_SEED` repeats a run, `UNBROKEN_FUZZ_CASES` sets its length. The seed is in the name of what fails.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from opentelemetry import propagate, trace
+from opentelemetry.context import get_current
+from opentelemetry.propagators.aws import AwsXRayPropagator
+from opentelemetry.propagators.b3 import B3MultiFormat, B3SingleFormat
+from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.propagators.jaeger import JaegerPropagator
+from opentelemetry.propagators.textmap import TextMapPropagator
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from tests.fuzz.header_lists import FOREIGN_NAMES, NAMES, header_lists
+from unbroken import attached, extract, forward, inject, process, send
+from unbroken.messaging.message import MessageType, register
+from unbroken.propagation import context as propagation
+from unbroken.propagation import w3c
+from unbroken.propagation.carriers import PAIRS
+
+SEED = int(os.environ.get("UNBROKEN_FUZZ_SEED") or time.time_ns() % 2**32)
+CASES = int(os.environ.get("UNBROKEN_FUZZ_CASES") or 200_000)
+
+CONTEXT = extract([("traceparent", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"), ("baggage", b"new=1")])
+FIELDS = set(w3c.FIELDS)
+WRITTEN = {"traceparent", "tracestate", "baggage"}
+OURS = {"unbroken-origin", "unbroken-source", "unbroken-attempt", "unbroken-error"}
+
+pytestmark = pytest.mark.parametrize("seed", [pytest.param(SEED, id=f"UNBROKEN_FUZZ_SEED={SEED}")])
+
+
+@dataclass(frozen=True, eq=False)
+class Message:
+    """A message whose headers are whatever they are."""
+
+    headers: list[Any]
+
+
+register(
+    Message,
+    MessageType(
+        system="kafka",
+        carrier=PAIRS,
+        headers=lambda message: message.headers,
+        destination=lambda _: "orders",
+        attributes=lambda _: {"messaging.destination.name": "orders"},
+        varying=(),
+        position=lambda _: "orders/0/7",
+        timestamp=lambda _: None,
+        error=lambda _: None,
+        consumer=lambda _: {},
+    ),
+)
+
+
+@pytest.fixture
+def raised(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+    """What the telemetry survived: nothing, or a test of ours hides a failure."""
+    survived: list[BaseException] = []
+    for module in ("process", "send", "forward", "receive", "metrics"):
+        monkeypatch.setattr(f"unbroken.messaging.{module}.survived", lambda where, error: survived.append(error))
+    return survived
+
+
+@pytest.fixture
+def set_propagator() -> Iterator[Callable[[TextMapPropagator], None]]:
+    """A function that sets the global propagator for the test."""
+    before = propagate.get_global_textmap()
+    yield propagate.set_global_textmap
+    propagate.set_global_textmap(before)
+
+
+def name_of(pair: Any) -> str | None:
+    """Return the name of a header in lower case, None for what has none."""
+    try:
+        name = pair[0]
+    except (TypeError, IndexError, KeyError):
+        return None
+    if isinstance(name, (bytes, bytearray)):
+        name = name.decode("latin-1")
+    return name.lower() if isinstance(name, str) else None
+
+
+def others(headers: list[Any], names: set[str]) -> list[Any]:
+    return [pair for pair in headers if name_of(pair) not in names]
+
+
+def agrees(headers: list[Any]) -> bool:
+    """Return whether the fast path, where it answers, says what the full reader says."""
+    fast = propagation.common(headers)
+    if fast is None:
+        return True
+    full = w3c.read(headers)
+    if fast is propagation.NOTHING:
+        return full == w3c.Carried(None, (), (), {}, ())
+    parent = w3c.TraceParent(fast.trace_id, fast.span_id, fast.trace_flags)
+    return full == w3c.Carried(parent, (), (), {}, ()) and fast.is_valid and fast.is_remote and not fast.trace_state
+
+
+def test_the_fast_path_says_what_the_full_reader_says(seed: int) -> None:
+    wrong = [headers for headers in header_lists(seed, CASES) if not agrees(headers)]
+    assert wrong == []
+
+
+def test_headers_of_the_user_stay_when_a_context_is_injected(seed: int) -> None:
+    for headers in header_lists(seed, CASES // 2):
+        before = list(headers)
+        injected = inject(headers, context=CONTEXT)
+        assert headers == before
+        assert injected == [*others(headers, WRITTEN), *inject(context=CONTEXT)], headers
+
+
+def test_what_is_extracted_can_be_injected_and_extracted_again(seed: int) -> None:
+    for headers in header_lists(seed, CASES // 4):
+        fields = inject(context=extract(headers))
+        assert inject(context=extract(fields)) == fields, headers
+
+
+def test_both_policies_about_duplicates_survive(seed: int) -> None:
+    for headers in header_lists(seed, CASES // 4):
+        last, restart = w3c.read(headers), w3c.read(headers, "restart")
+        assert restart.parent in {None, last.parent}, headers
+        extract(headers, duplicates="restart")
+
+
+@pytest.mark.parametrize("sampler", [None, ALWAYS_OFF, ALWAYS_ON], ids=["no SDK", "unsampled", "sampled"])
+def test_a_message_is_processed_and_forwarded_whatever_its_headers(
+    seed: int, sampler: Any, raised: list[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = None if sampler is None else TracerProvider(sampler=sampler)
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
+    before = get_current()
+    for headers in header_lists(seed, CASES // 10):
+        message, given = Message(headers), list(headers)
+        with process(message):
+            inside = forward(message)
+        assert get_current() is before
+        outside = forward(message, error=ValueError("no"))
+        assert (headers, raised) == (given, [])
+        kept = others(headers, WRITTEN | OURS)
+        assert inside[: len(kept)] == outside[: len(kept)] == kept, headers
+        names = [name for name, _ in inside[len(kept) :]]
+        assert len(names) == len(set(names)), headers
+
+
+def test_a_message_is_sent_whatever_its_headers(
+    seed: int, raised: list[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", TracerProvider(sampler=ALWAYS_ON))
+    before = get_current()
+    for headers in header_lists(seed, CASES // 20):
+        given = list(headers)
+        with attached(CONTEXT), send("orders", headers) as sending:
+            pass
+        assert get_current() is before
+        assert (headers, raised) == (given, [])
+        assert others(sending.headers, WRITTEN) == others(headers, WRITTEN), headers
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        B3SingleFormat,
+        B3MultiFormat,
+        JaegerPropagator,
+        AwsXRayPropagator,
+        lambda: CompositePropagator([B3MultiFormat(), TraceContextTextMapPropagator()]),
+    ],
+    ids=["b3", "b3multi", "jaeger", "xray", "b3multi,tracecontext"],
+)
+def test_a_foreign_propagator_survives_every_header(
+    seed: int, make: Callable[[], TextMapPropagator], set_propagator: Callable[[TextMapPropagator], None]
+) -> None:
+    set_propagator(propagator := make())
+    before = get_current()
+    for headers in header_lists(seed, CASES // 40, NAMES + FOREIGN_NAMES):
+        given, context = list(headers), extract(headers)
+        with process(Message(headers)):
+            pass
+        assert get_current() is before
+        fields = inject(context=context)
+        replaced = {name.lower() for name in (*dict(fields), *propagator.fields)} if fields else set()
+        assert inject(headers, context=context) == [*others(headers, replaced), *fields], given
+        assert headers == given
