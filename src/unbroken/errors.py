@@ -1,10 +1,9 @@
 """Every exception of unbroken.
 
     UnbrokenError
-    ├── InvalidHeader      (ValueError)           a propagation header breaks its grammar
-    ├── UnknownMessage     (TypeError)            not a message of a client that unbroken knows
-    ├── UnknownCarrier     (TypeError)            not headers in a shape that unbroken knows
-    └── UnsupportedByClient (NotImplementedError) the client cannot carry headers there
+    ├── InvalidHeader      (ValueError) a propagation header breaks its grammar
+    ├── UnknownMessage     (TypeError)  not a message of a client that unbroken knows
+    └── UnknownCarrier     (TypeError)  not headers in a shape that unbroken knows
 
 None of them is raised because of what a message holds: `extract`, `process` and `forward` survive every header.
 """
@@ -55,7 +54,3 @@ class UnknownCarrier(UnbrokenError, TypeError):
 
     def __str__(self) -> str:
         return f"headers must be a list or tuple of pairs, a mapping or None, not {type(self.headers).__qualname__}"
-
-
-class UnsupportedByClient(UnbrokenError, NotImplementedError):
-    """A call of a client that cannot carry headers; the message says what to use instead."""

@@ -1,6 +1,7 @@
 """Providers of the SDK for one test each: the global ones are as before after it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tests.messaging.telemetry import Finished
 from unbroken import Policy, configure
 from unbroken.messaging import tracing
+from unbroken.messaging.message import known_types, type_of
 
 UseProvider = Callable[..., TracerProvider]
 
@@ -77,3 +79,14 @@ def use_policy() -> Iterator[Callable[..., None]]:
 
     yield use
     configure(before)
+
+
+@pytest.fixture
+def alter(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A function that changes how messages of the type of a message are read."""
+
+    def change(one: object, **functions: Callable[[Any], Any]) -> None:
+        altered: Any = replace(type_of(one), **functions)  # type: ignore[arg-type]
+        monkeypatch.setitem(known_types, type(one), altered)
+
+    return change

@@ -18,8 +18,10 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Sampler
 from tests.messaging.conftest import UseProvider
 from tests.messaging.telemetry import OTHER, TRACEPARENT, counts, creation, here, message
 from unbroken import attached, extract, forward, process, receive, send
+from unbroken.messaging.send import begin
 
 Use = Callable[[BaseException], None]
+Alter = Callable[..., None]
 
 
 class Raising(SpanProcessor):
@@ -156,7 +158,6 @@ def test_a_batch_whose_span_is_broken_is_counted_once(use_provider: UseProvider,
     with receive([one]), process(one):
         pass
     assert sum(counts(reader, "messaging.client.consumed.messages")) == 1
-    assert counts(reader, "messaging.client.operation.duration") == [1]
 
 
 class RaisingMeters(ApiMeterProvider):
@@ -213,25 +214,45 @@ def test_without_its_metrics_a_sent_message_still_has_its_span(broken_metrics: N
     assert [span.name for span in finished()] == ["send orders"]
 
 
-class Consumer:
-    """A consumer that cannot tell anything about itself."""
-
-    @property
-    def unbroken_attributes(self) -> dict[str, Any]:
-        raise RuntimeError("closed")
+def raising(_: object) -> Any:
+    raise RuntimeError("closed")
 
 
 def test_attributes_that_cannot_be_had_do_not_cost_the_trace(
-    finished: Any, reader: InMemoryMetricReader, monkeypatch: pytest.MonkeyPatch
+    finished: Any, reader: InMemoryMetricReader, alter: Alter
 ) -> None:
-    block = process(message())
-    kind = block.kind
-
-    def closed(consumer: object) -> Any:
-        raise RuntimeError("closed")
-
-    fields = {name: getattr(kind, name) for name in type(kind).__slots__}
-    block = process(message(), Consumer())
-    block.kind = type(kind)(**{**fields, "consumer": closed})
-    with block:
+    one = message()
+    alter(one, consumer=raising)
+    with process(one, object()):
         assert here().trace_id == creation().trace_id
+
+
+def test_a_message_that_cannot_be_read_is_handled(finished: Any, alter: Alter) -> None:
+    one, before = message(), get_current()
+    alter(one, error=raising)
+    with process(one):
+        assert get_current() is before
+    assert finished() == ()
+
+
+def test_a_batch_that_cannot_be_described_is_handled(finished: Any, alter: Alter) -> None:
+    one, before = message(), get_current()
+    alter(one, consumer=raising)
+    with receive([one], object()):
+        assert get_current() is before
+    with receive([one]):
+        assert here().is_valid
+
+
+def test_a_message_that_cannot_be_described_is_sent_in_the_current_context() -> None:
+    with attached(extract([("traceparent", TRACEPARENT)])):
+        sending = begin("orders", [("a", b"1")], None)  # type: ignore[arg-type]
+    assert sending.headers == [("a", b"1"), ("traceparent", TRACEPARENT)]
+    sending.end()
+
+
+def test_an_end_that_fails_passes_over_the_application(finished: Any, caplog: pytest.LogCaptureFixture) -> None:
+    sending = begin("orders", None, {})
+    sending.end(attributes=7)  # type: ignore[arg-type]
+    assert [record.name for record in caplog.records] == ["unbroken"]
+    sending.end()

@@ -167,3 +167,11 @@ def test_a_hundred_and_twenty_eight_links_are_kept_by_the_sdk(finished: Finished
         pass
     (span,) = finished()
     assert (len(span.links), attributes(span)["messaging.batch.message_count"]) == (128, 200)
+
+
+def test_a_consumer_tells_about_itself(finished: Finished, alter: Callable[..., None]) -> None:
+    one = message()
+    alter(one, consumer=lambda consumer: {"messaging.consumer.group.name": consumer})
+    with receive([one], "payments"), process(one, "payments"):
+        pass
+    assert [attributes(span)["messaging.consumer.group.name"] for span in finished()] == ["payments", "payments"]

@@ -7,7 +7,7 @@ import pytest
 from opentelemetry import baggage
 from opentelemetry.context import Context, get_current
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, get_current_span
+from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, get_current_span, set_span_in_context
 
 from tests.messaging.telemetry import (
     IDS,
@@ -216,3 +216,9 @@ def test_a_block_can_be_entered_again(finished: Finished) -> None:
         with block:
             pass
     assert len(finished()) == 2
+
+
+def test_an_invalid_span_is_no_parent(finished: Finished) -> None:
+    with attached(set_span_in_context(INVALID_SPAN, Context())), send("orders", list(TRACED)):
+        pass
+    assert ids(finished()[0].parent) == ids(creation())

@@ -66,8 +66,14 @@ register(Message, MESSAGE)
 
 
 def configuration(args: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-    """Return the configuration in the arguments of a client's constructor: a mapping, names, or both."""
-    return {**(args[0] if args and isinstance(args[0], Mapping) else {}), **named}
+    """Return the configuration in the arguments of a client's constructor: a mapping, settings by name, or both."""
+    settings = dict(named)
+    # Its classes in Python call the mapping `conf`, those of asyncio `consumer_conf`.
+    config: dict[str, Any] = {}
+    for mapping in (*args[:1], settings.pop("conf", None), settings.pop("consumer_conf", None)):
+        if isinstance(mapping, Mapping):
+            config.update(mapping)
+    return {**config, **settings}
 
 
 def client_attributes(config: Mapping[str, Any]) -> Attributes:
@@ -128,7 +134,7 @@ class _Reporting(Producing):
 
     def _report(self, sending: Sending, callback: Report | None) -> Report | None:
         if sending.is_observed or self._only_errors:
-            return Reported(sending, callback or self._callback, self._only_errors)
+            return Reported(sending, self._callback if callback is None else callback, self._only_errors)
         return callback
 
     def produce_batch(self, *args: Any, **named: Any) -> Any:

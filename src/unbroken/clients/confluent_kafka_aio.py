@@ -39,8 +39,9 @@ class AIOProducer(Producing, aio.AIOProducer):
 
         Waits while librdkafka's queue is full.
         """
-        headers = kwargs.pop("headers", None)
-        sending = self.unbroken_begin(topic, key, value, kwargs.get("partition"), headers)
+        sending = self.unbroken_begin(topic, key, value, kwargs.get("partition"), kwargs.get("headers"))
+        # As in the client, what else is given by name (`on_delivery`: the future tells instead) has no effect.
+        settings = {name: kwargs[name] for name in ("partition", "timestamp") if name in kwargs}
         loop = asyncio.get_running_loop()
         delivered: asyncio.Future[Any] = loop.create_future()
 
@@ -49,7 +50,7 @@ class AIOProducer(Producing, aio.AIOProducer):
 
         try:
             await self._queue(
-                topic, value, key, *args, on_delivery=Reported(sending, report), headers=sending.headers, **kwargs
+                topic, value, key, *args, on_delivery=Reported(sending, report), headers=sending.headers, **settings
             )
         except BaseException as error:
             sending.end(error)

@@ -11,7 +11,7 @@ from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanContext, SpanKind
 
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, origin_of, type_of
-from unbroken.messaging.metrics import Timing, add, instruments, labels
+from unbroken.messaging.metrics import add, instruments, labels
 from unbroken.messaging.policy import InForce
 from unbroken.messaging.process import RECEIVE_KEY, mark_failed
 from unbroken.messaging.semconv import Attributes
@@ -30,7 +30,9 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
                 with process(message):
                     handle(message)
 
-    No messages, no span. The SDK keeps 128 links of a span unless OTEL_SPAN_LINK_COUNT_LIMIT says otherwise.
+    No messages, no span. The span covers the block, which begins after the poll: how long the poll took is not known
+    here, and no duration of it is recorded. The SDK keeps 128 links of a span unless OTEL_SPAN_LINK_COUNT_LIMIT says
+    otherwise.
 
     Args:
         messages: messages of any client; error events among them are passed over.
@@ -41,7 +43,7 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         TypeError: an iterator, whose messages would be gone for the handler.
     """
 
-    __slots__ = ("_consumer", "_messages", "_timing", "_token", "counted", "span")
+    __slots__ = ("_consumer", "_messages", "_token", "counted", "span")
 
     span: Span
     """The span of the block; set on entering."""
@@ -57,7 +59,6 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
     def __enter__(self) -> Span:
         self.span = INVALID_SPAN
         self._token: Any = None
-        self._timing: Timing | None = None
         try:
             inside = self._open(current())
         except Exception as error:
@@ -75,8 +76,6 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         detach(self._token)
         self._token = None
         try:
-            if self._timing is not None:
-                self._timing.finish(error)
             if self.span.is_recording():
                 if error is not None:
                     mark_failed(self.span, error)
@@ -93,9 +92,7 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         attributes = self._attributes(messages)
         values: dict[str, object] = {**ambient, RECEIVE_KEY: self}
         if (found := instruments()) is not None:
-            seen = labels(attributes)
-            add(found.consumed, len(messages), seen)
-            self._timing = Timing(found.operation_duration, seen)
+            add(found.consumed, len(messages), labels(attributes))
         try:
             traced = tracing()
             if traced.tracer is not None and rules.spans:
