@@ -68,6 +68,7 @@ def consume(bootstrap: str, topic: str) -> None:
             "group.id": "faults",
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
+            "session.timeout.ms": 6000,  # how long a commit waits for a coordinator that has gone
             "reconnect.backoff.max.ms": 500,
             "error_cb": trouble,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -74,6 +75,8 @@ class Finished:
     clean: bool
 
 
+_SECONDS_TO_FINISH = 90.0
+
 Event = Ready | Acknowledged | Processed | Trouble | Ended | Finished
 _KINDS: dict[str, type[Event]] = {
     kind.__name__: kind for kind in (Ready, Acknowledged, Processed, Trouble, Ended, Finished)
@@ -103,12 +106,18 @@ def is_clean() -> bool:
 
 
 def told_to_stop() -> threading.Event:
-    """Return an event that is set when standard input ends: the test says so, or is gone."""
+    """Return an event that is set when standard input ends: the test says so, or is gone.
+
+    A process that then waits for a broker that is gone too ends without a word after a while.
+    """
     stop = threading.Event()
 
     def listen() -> None:
         sys.stdin.read()
         stop.set()
+        last_resort = threading.Timer(_SECONDS_TO_FINISH, os._exit, [os.EX_TEMPFAIL])
+        last_resort.daemon = True
+        last_resort.start()
 
     threading.Thread(target=listen, daemon=True).start()
     return stop
