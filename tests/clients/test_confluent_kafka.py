@@ -318,6 +318,37 @@ def test_the_key_is_left_out_where_the_policy_says_so(
     assert keys == [None, None]
 
 
+def test_only_errors_are_reported_also_where_the_mapping_is_given_by_name(
+    embedded: str, topic: str, spans: Spans
+) -> None:
+    reports = Reports()
+    config = {"bootstrap.servers": embedded, "client.id": "named", "delivery.report.only.error": True}
+    producer = SerializingProducer(conf=config)
+    producer.produce(topic, value=b"value", on_delivery=reports)
+    producer.flush(10)
+    assert (reports.calls, [(span.attributes or {})["messaging.client.id"] for span in spans.sent]) == ([], ["named"])
+
+
+@needs_aio
+async def test_an_asyncio_consumer_knows_a_configuration_given_by_name(embedded: str) -> None:
+    from unbroken.clients.confluent_kafka_aio import AIOConsumer
+
+    async with AIOConsumer(consumer_conf={"bootstrap.servers": embedded, "group.id": "payments"}) as consumer:
+        assert consumer.unbroken_attributes["messaging.consumer.group.name"] == "payments"
+
+
+@needs_aio
+async def test_an_asyncio_producer_ignores_a_callback_as_the_client_does(
+    embedded: str, topic: str, spans: Spans
+) -> None:
+    from unbroken.clients.confluent_kafka_aio import AIOProducer
+
+    reports = Reports()
+    async with AIOProducer({"bootstrap.servers": embedded}) as producer:
+        await (await producer.produce(topic, b"value", on_delivery=reports))
+    assert reports.calls == []
+
+
 @pytest.mark.skipif(hasattr(confluent_kafka, "ShareConsumer"), reason="this version has a ShareConsumer")
 def test_a_share_consumer_of_an_old_client_cannot_be_made() -> None:
     with pytest.raises(TypeError):

@@ -178,7 +178,9 @@ class Confluent(Client):
 
     @property
     def producer_settings(self) -> dict[str, Any]:
-        return {**self.settings, "message.max.bytes": MAX_BYTES, "linger.ms": 0}
+        # Old versions look for a new topic when they refresh all metadata.
+        refresh = {"topic.metadata.refresh.interval.ms": 100}
+        return {**self.settings, **refresh, "message.max.bytes": MAX_BYTES, "linger.ms": 0}
 
     @functools.cached_property
     def producer(self) -> Any:
