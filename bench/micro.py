@@ -200,9 +200,13 @@ def attributes(environment: str, bootstrap: str) -> dict[str, str]:
 
 
 @functools.cache
-def _consumed(environment: str, bootstrap: str) -> dict[str, Namespace]:
-    """Return, for each case, the names that its statements use; the message is one that was really consumed."""
+def _prepared(environment: str, bootstrap: str) -> dict[str, Namespace]:
     _prepare(environment)
+    return consumed(bootstrap)
+
+
+def consumed(bootstrap: str) -> dict[str, Namespace]:
+    """Return, for each case, the names that its statements use; the message is one that was really consumed."""
     from confluent_kafka import Consumer, TopicPartition
 
     found: dict[str, Namespace] = {}
@@ -223,7 +227,7 @@ def _consumed(environment: str, bootstrap: str) -> dict[str, Namespace]:
 
 
 def _names(environment: str, bootstrap: str, case: str) -> Namespace:
-    return dict(_consumed(environment, bootstrap)[case])
+    return dict(_prepared(environment, bootstrap)[case])
 
 
 def _prepare(environment: str) -> None:

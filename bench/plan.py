@@ -6,7 +6,7 @@ from bench.worker import Job
 
 Group = tuple[Job, ...]
 
-SECTIONS = ("micro", "confluent", "aiokafka", "kafka-python", "memory")
+SECTIONS = ("micro", "confluent", "aiokafka", "kafka-python", "memory", "floor")
 
 LOOPS = {
     "confluent": (
@@ -31,6 +31,12 @@ def groups(section: str, bootstrap: str, messages: int, soaked: int) -> list[Gro
         return [
             tuple(_statement(case.name, operation, found.contender, bootstrap) for found in statements)
             for case, operation, statements in micro.rows()
+        ]
+    if section == "floor":
+        arguments: dict[str, str | int] = {"bootstrap": bootstrap}
+        return [
+            (Job("unbroken", "bench.floor", "process_steps", arguments),),
+            (Job("unbroken", "bench.floor", "produce_steps", {**arguments, "messages": messages}),),
         ]
     if section == "memory":
         return [(Job("unbroken", "bench.memory", "measure", {"bootstrap": bootstrap, "messages": soaked}),)]

@@ -99,6 +99,6 @@ def _verdicts(samples: Samples) -> list[Verdict]:
     for bar in BARS:
         measured: Spread | None = bar.measured(samples)
         if measured is not None:
-            figures = [round(value, 3) for value in measured]
-            found.append(Verdict(bar.what, *figures, bar.at_most, measured.median <= bar.at_most, bar.note))
+            median, low, high = (round(value, 3) for value in measured)
+            found.append(Verdict(bar.what, median, low, high, bar.at_most, measured.median <= bar.at_most, bar.note))
     return found

@@ -44,7 +44,7 @@ class Warnings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count one."""
-        if not self._wrong[LOGGED]:
+        if not self._wrong[LOGGED] and logging.lastResort is not None:
             logging.lastResort.handle(record)
         self._wrong[LOGGED] += 1
 

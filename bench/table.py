@@ -31,7 +31,8 @@ def tables(report: dict[str, Any]) -> list[Table]:
     figures: dict[str, list[dict[str, Any]]] = {}
     for figure in report["figures"]:
         figures.setdefault(figure["row"].partition(", ")[0], []).append(figure)
-    return [_bars(report["verdicts"]), *(_matrix(operation, found) for operation, found in figures.items())]
+    bars = [_bars(report["verdicts"])] if report["verdicts"] else []
+    return [*bars, *(_matrix(operation, found) for operation, found in figures.items())]
 
 
 def markdown(report: dict[str, Any]) -> str:
@@ -61,8 +62,13 @@ def _matrix(operation: str, figures: Sequence[dict[str, Any]]) -> Table:
     for name in dict.fromkeys(figure["row"] for figure in figures):
         bare = cells.get((name, BARE))
         rows.append((name.partition(", ")[2], *(_cell(cells.get((name, found)), bare) for found in contenders)))
-    unit = ": µs of CPU per message, and over the bare loop" if BARE in contenders else ", µs"
-    return Table(operation if operation == "memory" else operation + unit, ("", *contenders), tuple(rows))
+    return Table(operation + _unit(operation, contenders), ("", *contenders), tuple(rows))
+
+
+def _unit(operation: str, contenders: Row) -> str:
+    if BARE in contenders:
+        return ": µs of CPU per message, and over the bare loop"
+    return "" if operation == "memory" or "µs" in contenders else ", µs"
 
 
 def _cell(figure: dict[str, Any] | None, bare: dict[str, Any] | None) -> str:
