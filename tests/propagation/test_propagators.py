@@ -283,3 +283,10 @@ def test_a_propagator_that_finds_no_valid_span_gives_no_parent(set_propagator: S
 
     set_propagator(Invalid())
     assert propagation.origin([("custom", b"1")]).span_context is None
+
+
+def test_injecting_alone_finds_the_fast_path(set_propagator: SetPropagator) -> None:
+    pair = CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()])
+    set_propagator(pair)
+    inject()
+    assert propagation._w3c_textmap is pair
