@@ -103,6 +103,7 @@ def test_a_client_that_refuses_at_once_raises_as_the_plain_one_does(cluster: Moc
     assert raised.value.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
     first, second = sent(spans)
     assert trace_of(first) != trace_of(second)
+    assert [attribute(span, "error.type") for span in (first, second)] == ["TOPIC_AUTHORIZATION_FAILED"] * 2
     assert [span.status.status_code for span in (first, second)] == [StatusCode.ERROR] * 2
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import confluent_kafka
 from confluent_kafka import KafkaError, Message
@@ -67,12 +67,13 @@ register(Message, MESSAGE)
 
 def configuration(args: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration in the arguments of a client's constructor: a mapping, settings by name, or both."""
-    settings = dict(named)
+    settings: dict[str, Any] = dict(named)
     # Its classes in Python call the mapping `conf`, those of asyncio `consumer_conf`.
+    given: list[Any] = [*args[:1], settings.pop("conf", None), settings.pop("consumer_conf", None)]
     config: dict[str, Any] = {}
-    for mapping in (*args[:1], settings.pop("conf", None), settings.pop("consumer_conf", None)):
+    for mapping in given:
         if isinstance(mapping, Mapping):
-            config.update(mapping)
+            config.update(cast("Mapping[str, Any]", mapping))
     return {**config, **settings}
 
 
@@ -80,6 +81,13 @@ def client_attributes(config: Mapping[str, Any]) -> Attributes:
     """Return what a configuration tells about its client."""
     servers = config.get("bootstrap.servers") or config.get("metadata.broker.list")
     return semconv.client(config.get("client.id"), config.get("group.id"), servers)
+
+
+def _failure(error: BaseException) -> BaseException | str:
+    """Return the broker's error code of a KafkaException, as a delivery report would tell it; of others themselves."""
+    if isinstance(error, confluent_kafka.KafkaException) and error.args and isinstance(error.args[0], KafkaError):
+        return error.args[0].name()
+    return error
 
 
 class Reported:
@@ -166,7 +174,7 @@ class Producer(_Reporting, confluent_kafka.Producer):
         try:
             super().produce(topic, value, key, partition, report, None, timestamp, sending.headers)
         except BaseException as error:
-            sending.end(error)
+            sending.end(_failure(error))
             raise
 
 
@@ -193,7 +201,7 @@ class SerializingProducer(_Reporting, confluent_kafka.SerializingProducer):
                 with attached(sending.context):
                     super().produce(topic, key, value, partition, report, timestamp, sending.headers)
         except BaseException as error:
-            sending.end(error)
+            sending.end(_failure(error))
             raise
 
 
