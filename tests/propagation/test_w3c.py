@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -291,3 +292,12 @@ def test_a_bad_tracestate_never_hurts_the_parent() -> None:
 @pytest.mark.parametrize("pair", [None, 7, (), ("traceparent",), ("traceparent", VALID, 1), (7, VALID), (None, VALID)])
 def test_what_is_no_pair_of_name_and_value_is_passed_over(pair: object) -> None:
     assert w3c.read([pair, ("traceparent", VALID)]).parent == w3c.parse_traceparent(VALID)
+
+
+@pytest.mark.parametrize("start", [b"a=", b"a=1;b=", b"a", b"a=1;b", b"a=1"])
+@pytest.mark.parametrize("end", [b'"', b"1", b""])
+def test_white_space_does_not_stop_a_consumer(start: bytes, end: bytes) -> None:
+    before = time.process_time()
+    for _ in range(10):
+        w3c.parse_baggage([start + b" " * 8000 + end])
+    assert time.process_time() - before < 0.5
