@@ -65,14 +65,10 @@ class Sending:
                 timing.finish(error)
                 add(found.sent, 1, failed(self._labels, error))
             if span.is_recording():
-                if attributes:
-                    span.set_attributes(attributes)
-                if isinstance(error, str):
-                    span.set_attribute(semconv.ERROR_TYPE, error)
-                    span.set_status(Status(StatusCode.ERROR, error))
-                elif error is not None:
-                    mark_failed(span, error)
-                span.end()
+                try:
+                    _tell(span, error, attributes)
+                finally:
+                    span.end()
         except Exception as failure:
             survived("send", failure)
 
@@ -190,6 +186,16 @@ def _span(
     except Exception as error:
         survived("the start of a span", error)
         return None
+
+
+def _tell(span: Span, error: BaseException | str | None, attributes: Attributes | None) -> None:
+    if attributes:
+        span.set_attributes(attributes)
+    if isinstance(error, str):
+        span.set_attribute(semconv.ERROR_TYPE, error)
+        span.set_status(Status(StatusCode.ERROR, error))
+    elif error is not None:
+        mark_failed(span, error)
 
 
 def _carried(headers: Any) -> Origin:
