@@ -1,9 +1,10 @@
 """Every exception of unbroken.
 
     UnbrokenError
-    ├── InvalidHeader      (ValueError) a propagation header breaks its grammar
-    ├── UnknownMessage     (TypeError)  not a message of a client that unbroken knows
-    └── UnknownCarrier     (TypeError)  not headers in a shape that unbroken knows
+    ├── InvalidHeader      (ValueError)   a propagation header breaks its grammar
+    ├── UnknownMessage     (TypeError)    not a message of a client that unbroken knows
+    ├── UnknownCarrier     (TypeError)    not headers in a shape that unbroken knows
+    └── OpenTwice          (RuntimeError) one block object entered while it is open
 
 None of them is raised because of what a message holds: `extract`, `process` and `forward` survive every header.
 """
@@ -54,3 +55,14 @@ class UnknownCarrier(UnbrokenError, TypeError):
 
     def __str__(self) -> str:
         return f"headers must be a list or tuple of pairs, a mapping or None, not {type(self.headers).__qualname__}"
+
+
+class OpenTwice(UnbrokenError, RuntimeError):
+    """A block object (`process`, `receive`, `send`, `attached`) entered while it is open: each block needs its own."""
+
+    def __init__(self, block: object) -> None:
+        super().__init__(block)
+        self.block = block
+
+    def __str__(self) -> str:
+        return f"this {type(self.block).__name__} block is open already: each block needs an object of its own"

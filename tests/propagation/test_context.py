@@ -193,3 +193,8 @@ def test_extracting_and_injecting_leave_the_current_context_alone() -> None:
     before = get_current()
     inject(context=extract([("traceparent", VALID)]))
     assert get_current() is before
+
+
+def test_a_rule_for_duplicates_that_there_is_not_is_an_error() -> None:
+    with pytest.raises(ValueError, match="duplicates must be one of last, restart, not 'first'"):
+        extract([], duplicates="first")  # type: ignore[arg-type]

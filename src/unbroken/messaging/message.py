@@ -19,7 +19,7 @@ from unbroken.messaging.semconv import Attributes
 from unbroken.propagation import context
 from unbroken.propagation.carriers import Carrier
 from unbroken.propagation.context import Origin
-from unbroken.propagation.w3c import Duplicates
+from unbroken.propagation.w3c import Duplicates, known_duplicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,10 @@ def extract(source: object, *, duplicates: Duplicates | None = None) -> Context:
 
     Raises:
         UnknownCarrier, UnknownMessage: `source` is neither. What it holds never raises.
+        ValueError: `duplicates` is none of the policies.
     """
     rule = duplicates or InForce.policy.duplicates
+    known_duplicates(rule)
     if type(source) in (list, dict) or source is None:
         return context.extract(source, duplicates=rule)
     try:

@@ -7,9 +7,15 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
-from unbroken.propagation.w3c import Duplicates
+from unbroken.propagation.w3c import Duplicates, known_duplicates
 
 Correlation = Literal["parent", "link"]
+
+
+def known_correlation(value: str) -> None:
+    """Raise ValueError unless the value is a `Correlation`."""
+    if value not in get_args(Correlation):
+        raise ValueError(f"correlation must be one of {', '.join(get_args(Correlation))}, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +44,8 @@ class Policy:
     """Whether some destinations are left out."""
 
     def __post_init__(self) -> None:
-        for name, choices in (("correlation", get_args(Correlation)), ("duplicates", get_args(Duplicates))):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+        known_correlation(self.correlation)
+        known_duplicates(self.duplicates)
         for name in ("only", "ignore"):
             patterns = getattr(self, name)
             if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns):

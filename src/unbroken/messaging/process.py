@@ -8,10 +8,11 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
 
+from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, known_types, type_of
 from unbroken.messaging.metrics import Instruments, Timing, count_malformed, instruments, labels, seconds_since
-from unbroken.messaging.policy import Correlation, InForce, Policy
+from unbroken.messaging.policy import Correlation, InForce, Policy, known_correlation
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import survived, tracing
 from unbroken.propagation import context
@@ -56,6 +57,8 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
     Raises:
         UnknownMessage: no client that unbroken knows has such messages (None included). What a message holds never
             raises.
+        ValueError: a `correlation` that is neither.
+        OpenTwice: on entering, when this very object is entered already.
     """
 
     __slots__ = ("_attributes", "_consumer", "_correlation", "_timing", "_token", "kind", "message", "origin", "span")
@@ -78,11 +81,15 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         self._consumer = consumer
         self._correlation = correlation
         self._attributes = attributes
+        self._token: Any = None
+        if correlation is not None:
+            known_correlation(correlation)
 
     def __enter__(self) -> Span:
+        if self._token is not None:
+            raise OpenTwice(self)
         self.span = INVALID_SPAN
         self.origin = None
-        self._token: Any = None
         self._timing: Timing | None = None
         try:
             inside = self._open(current())

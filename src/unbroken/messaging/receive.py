@@ -9,6 +9,7 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanContext, SpanKind
 
+from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, origin_of, type_of
 from unbroken.messaging.metrics import add, instruments, labels
@@ -55,10 +56,12 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
             raise TypeError("receive() takes the messages of one poll, not an iterator that can be read only once")
         self._messages = [(kind, message) for message in messages if (kind := type_of(message)).error(message) is None]
         self._consumer = consumer
+        self._token: Any = None
 
     def __enter__(self) -> Span:
+        if self._token is not None:
+            raise OpenTwice(self)
         self.span = INVALID_SPAN
-        self._token: Any = None
         try:
             inside = self._open(current())
         except Exception as error:

@@ -8,6 +8,7 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
 
+from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
 from unbroken.messaging.metrics import Timing, add, failed, instruments, labels
 from unbroken.messaging.policy import InForce
@@ -94,9 +95,11 @@ class send:  # noqa: N801 - read as a statement, like contextlib.suppress
         self._destination = destination
         self._headers = headers
         self._attributes = {semconv.SYSTEM: system, **(attributes or {})}
+        self._token: Any = None
 
     def __enter__(self) -> Sending:
-        self._token: Any = None
+        if self._token is not None:
+            raise OpenTwice(self)
         self._sending = begin(self._destination, self._headers, self._attributes)
         if self._sending.context is not None:
             self._token = attach(self._sending.context)

@@ -29,7 +29,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from unbroken.errors import InvalidHeader
+from unbroken.errors import InvalidHeader, OpenTwice
 from unbroken.propagation import propagators, w3c
 from unbroken.propagation.carriers import NO_NAMES, Fields, Names, Pairs, carrier_of, names_of
 
@@ -125,7 +125,10 @@ def extract(headers: object, *, duplicates: w3c.Duplicates = "last") -> Context:
 
     Raises:
         UnknownCarrier: `headers` has another shape. What it holds never raises.
+        ValueError: `duplicates` is none of the policies.
     """
+    if duplicates != "last":
+        w3c.known_duplicates(duplicates)
     pairs = carrier_of(headers).pairs(headers)
     if (creation := common(pairs)) is not None:
         return Context({SPAN_KEY: NonRecordingSpan(creation)} if creation is not NOTHING else ())
@@ -257,6 +260,8 @@ class attached:  # noqa: N801 - read as a statement, like contextlib.suppress
         self._token: Token[Context] | None = None
 
     def __enter__(self) -> Context:
+        if self._token is not None:
+            raise OpenTwice(self)
         self._token = attach(self._context)
         return self._context
 

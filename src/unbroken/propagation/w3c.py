@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import quote, unquote
 
 from unbroken.errors import InvalidHeader
@@ -99,6 +99,12 @@ class Carried(NamedTuple):
     tracestate: tuple[ListMember, ...]
     baggage: dict[str, BaggageValue]
     problems: tuple[InvalidHeader, ...]
+
+
+def known_duplicates(value: str) -> None:
+    """Raise ValueError unless the value is one of `Duplicates`."""
+    if value not in get_args(Duplicates):
+        raise ValueError(f"duplicates must be one of {', '.join(get_args(Duplicates))}, not {value!r}")
 
 
 def parse_traceparent(value: object) -> TraceParent:
