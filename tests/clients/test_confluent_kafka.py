@@ -378,6 +378,16 @@ async def test_the_future_of_an_asyncio_producer_gives_the_error(
 
 
 @needs_aio
+async def test_a_refusal_of_an_asyncio_producer_names_its_error(embedded: str, topic: str, spans: Spans) -> None:
+    from unbroken.clients.confluent_kafka_aio import AIOProducer
+
+    async with AIOProducer({"bootstrap.servers": embedded, "message.max.bytes": 1000}) as producer:
+        with pytest.raises(KafkaException):
+            await producer.produce(topic, b"x" * 2000)
+    assert (spans.sent[0].attributes or {})["error.type"] == "MSG_SIZE_TOO_LARGE"
+
+
+@needs_aio
 async def test_a_cancelled_future_of_an_asyncio_producer_ends_its_span(embedded: str, topic: str, spans: Spans) -> None:
     from unbroken.clients.confluent_kafka_aio import AIOProducer
 

@@ -83,7 +83,7 @@ def client_attributes(config: Mapping[str, Any]) -> Attributes:
     return semconv.client(config.get("client.id"), config.get("group.id"), servers)
 
 
-def _failure(error: BaseException) -> BaseException | str:
+def cause(error: BaseException) -> BaseException | str:
     """Return the broker's error code of a KafkaException, as a delivery report would tell it; of others themselves."""
     if isinstance(error, confluent_kafka.KafkaException) and error.args and isinstance(error.args[0], KafkaError):
         return error.args[0].name()
@@ -174,7 +174,7 @@ class Producer(_Reporting, confluent_kafka.Producer):
         try:
             super().produce(topic, value, key, partition, report, None, timestamp, sending.headers)
         except BaseException as error:
-            sending.end(_failure(error))
+            sending.end(cause(error))
             raise
 
 
@@ -201,7 +201,7 @@ class SerializingProducer(_Reporting, confluent_kafka.SerializingProducer):
                 with attached(sending.context):
                     super().produce(topic, key, value, partition, report, timestamp, sending.headers)
         except BaseException as error:
-            sending.end(_failure(error))
+            sending.end(cause(error))
             raise
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, aio
 
-from unbroken.clients.confluent_kafka import Configured, Reported, client_attributes
+from unbroken.clients.confluent_kafka import Configured, Reported, cause, client_attributes
 from unbroken.clients.kafka_facts import Producing
 
 __all__ = ["AIOConsumer", "AIOProducer"]
@@ -53,7 +53,7 @@ class AIOProducer(Producing, aio.AIOProducer):
                 topic, value, key, *args, on_delivery=Reported(sending, report), headers=sending.headers, **settings
             )
         except BaseException as error:
-            sending.end(error)
+            sending.end(cause(error))
             raise
         self._in_flight += 1
         if self._serving is None or self._serving.done():
