@@ -39,6 +39,12 @@ def versions(name: str) -> dict[str, str]:
     return {package: version for package, version in packages.items() if package not in {"pip", "setuptools"}}
 
 
+def revision() -> str:
+    """Return the revision of the tree, with `-dirty` when it was changed since; empty outside of git."""
+    command = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True).stdout.strip()
+
+
 def variables() -> dict[str, str]:
     """Return this process's environment variables without those that configure a tracer or the interpreter."""
     foreign = ("OTEL_", "DD_", "PYTHON")

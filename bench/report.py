@@ -54,6 +54,7 @@ class Report:
     scale: Mapping[str, int]
     versions: Mapping[str, Mapping[str, str]]
     machine: Mapping[str, str | int]
+    revision: str
 
     def as_json(self) -> dict[str, object]:
         """Return the report as what `json.dumps` takes."""
@@ -68,6 +69,7 @@ def report(samples: Samples, scale: Mapping[str, int]) -> Report:
         scale=scale,
         versions={name: environments.versions(name) for name in ENVIRONMENTS},
         machine=machine(),
+        revision=environments.revision(),
     )
 
 

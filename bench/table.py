@@ -91,7 +91,8 @@ def _conditions(report: dict[str, Any]) -> str:
     return (
         f"Medians ± half the distance of the quartiles, over {scale['rounds'] * scale['repeats']} repeats of a call and"
         f" {scale['loop_repeats']} of a loop of {scale['messages']:,} messages. {machine['python']} on"
-        f" {machine['system']} ({machine['processor']}, {machine['cores']} cores). {versions}.\n"
+        f" {machine['system']} ({machine['processor']}, {machine['cores']} cores). Revision {report['revision']}."
+        f" {versions}.\n"
     )
 
 
