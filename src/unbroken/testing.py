@@ -1,6 +1,7 @@
 """For tests of code that uses unbroken: an in-memory broker, and pytest fixtures, there once unbroken is installed.
 
 - `no_leaked_context`: the test fails if it ends with another context, or with more open spans, than it began with.
+  Open spans are those of the SDK's tracer provider that is global when the test begins.
 - `spans`: the spans that the test made, by the OpenTelemetry SDK.
 - `memory_broker`: a `MemoryBroker`.
 
@@ -15,14 +16,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.context import get_current
+from opentelemetry.context import attach, get_current
 
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
@@ -120,8 +123,8 @@ class Spans:
     finished: list[ReadableSpan] = field(default_factory=list["ReadableSpan"])
     open: dict[int, str] = field(default_factory=dict[int, str])
     """Names of the spans that were started and not ended, by span id."""
-    provider: object = None
-    """The tracer provider whose spans these are."""
+    is_kept: bool = False
+    """Whether a test looks at them: those of the others are not collected."""
 
     def on_start(self, span: ReadableSpan, parent_context: object = None) -> None:  # noqa: ARG002 - the SDK names it
         """Note a started span."""
@@ -130,7 +133,8 @@ class Spans:
     def on_end(self, span: ReadableSpan) -> None:
         """Note an ended span."""
         self.open.pop(_span_id(span), None)
-        self.finished.append(span)
+        if self.is_kept:
+            self.finished.append(span)
 
     def named(self, name: str) -> list[ReadableSpan]:
         """Return the finished spans of a name."""
@@ -148,33 +152,39 @@ class Spans:
 
 
 _recorded = Spans()
+_watched: WeakSet[object] = WeakSet()
+"""The tracer providers whose spans are recorded."""
 
 
 def _span_id(span: ReadableSpan) -> int:
     return span.context.span_id if span.context is not None else 0
 
 
-def _recording() -> Spans:
-    """Return what records the spans of the global tracer provider, which is set if there is none."""
-    from opentelemetry.sdk.trace import TracerProvider
-
-    provider = trace.get_tracer_provider()
-    if not isinstance(provider, TracerProvider):
-        provider = TracerProvider()
-        trace.set_tracer_provider(provider)
-    if provider is not _recorded.provider:
-        provider.add_span_processor(_recorded)  # type: ignore[arg-type]
-        _recorded.provider = provider
-    return _recorded
+def _watch() -> bool:
+    """Record the spans of the global tracer provider from now on, and return whether it is the SDK's."""
+    provider: Any = trace.get_tracer_provider()
+    sdk = sys.modules.get("opentelemetry.sdk.trace")
+    if sdk is None or not isinstance(provider, sdk.TracerProvider):
+        return False
+    if provider not in _watched:
+        provider.add_span_processor(_recorded)
+        _watched.add(provider)
+    return True
 
 
 @pytest.fixture
-def spans() -> Spans:
-    """The spans that this test makes."""
-    recorded = _recording()
-    recorded.finished.clear()
-    recorded.open.clear()
-    return recorded
+def spans() -> Iterator[Spans]:
+    """The spans that this test makes; a tracer provider of the SDK is set if there is none."""
+    from opentelemetry.sdk.trace import TracerProvider
+
+    if not _watch():
+        trace.set_tracer_provider(TracerProvider())
+        _watch()
+    _recorded.finished.clear()
+    _recorded.open.clear()
+    _recorded.is_kept = True
+    yield _recorded
+    _recorded.is_kept = False
 
 
 @pytest.fixture
@@ -185,11 +195,16 @@ def memory_broker() -> MemoryBroker:
 
 @pytest.fixture
 def no_leaked_context() -> Iterator[None]:
-    """Fail a test that ends with another context, or with more open spans, than it began with."""
+    """Fail a test that ends with another context, or with more open spans, than it began with.
+
+    The test after it begins with the context that this one should have left.
+    """
+    _watch()
     before = get_current()
     open_before = set(_recorded.open)
     yield
-    if get_current() != before:
-        pytest.fail(f"the test left a context attached: {get_current()!r}, before it {before!r}", pytrace=False)
+    if (left_attached := get_current()) != before:
+        attach(before)
+        pytest.fail(f"the test left a context attached: {left_attached!r}, before it {before!r}", pytrace=False)
     if left := [name for span_id, name in _recorded.open.items() if span_id not in open_before]:
         pytest.fail(f"the test left spans open: {', '.join(left)}", pytrace=False)
