@@ -254,7 +254,7 @@ def test_a_message_that_cannot_be_described_is_sent_in_the_current_context() -> 
 def test_what_the_broker_tells_and_cannot_be_had_still_ends_the_span(
     finished: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sending = begin("orders", None, {})
+    sending = begin("orders", None, dict)
     sending.end(attributes=7)  # type: ignore[arg-type]
     assert [record.name for record in caplog.records] == ["unbroken"]
     assert len(finished()) == 1

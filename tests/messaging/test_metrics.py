@@ -125,13 +125,21 @@ def test_a_sent_message_is_timed_and_counted(reader: InMemoryMetricReader) -> No
 
 
 def test_an_error_of_the_broker_is_told_on_both(reader: InMemoryMetricReader) -> None:
-    begin("orders", None, {"messaging.system": "kafka"}).end("_MSG_TIMED_OUT")
+    begin(
+        "orders",
+        None,
+        lambda: {
+            "messaging.system": "kafka",
+            "messaging.operation.name": "send",
+            "messaging.destination.name": "orders",
+        },
+    ).end("_MSG_TIMED_OUT")
     for name in (OPERATION, SENT):
         assert points(reader, name)[0][0]["error.type"] == "_MSG_TIMED_OUT"
 
 
 def test_a_sent_message_is_counted_once(reader: InMemoryMetricReader) -> None:
-    sending = begin("orders", None, {})
+    sending = begin("orders", None, dict)
     assert sending.is_observed
     sending.end()
     sending.end()
@@ -194,7 +202,7 @@ def test_suppressed_and_ignored_messages_are_not_counted(
 def test_without_a_meter_provider_nothing_is_timed(provider: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics_internal, "_METER_PROVIDER", provider)
     assert metrics.instruments() is None
-    assert not begin("orders", None, {}).is_observed
+    assert not begin("orders", None, dict).is_observed
 
 
 def test_a_meter_provider_that_is_set_late_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

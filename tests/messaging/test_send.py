@@ -146,7 +146,7 @@ def test_an_error_marks_the_span_and_passes_untouched(finished: Finished) -> Non
 
 
 def test_an_error_of_the_broker_marks_the_span(finished: Finished) -> None:
-    sending = begin("orders", None, {})
+    sending = begin("orders", None, dict)
     sending.end("_MSG_TIMED_OUT")
     (span,) = finished()
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "_MSG_TIMED_OUT")
@@ -154,12 +154,12 @@ def test_an_error_of_the_broker_marks_the_span(finished: Finished) -> None:
 
 
 def test_what_the_broker_tells_is_on_the_span(finished: Finished) -> None:
-    begin("orders", None, {}).end(attributes={"messaging.kafka.offset": 7})
+    begin("orders", None, dict).end(attributes={"messaging.kafka.offset": 7})
     assert attributes(finished()[0])["messaging.kafka.offset"] == 7
 
 
 def test_a_span_ends_once(finished: Finished) -> None:
-    sending = begin("orders", None, {})
+    sending = begin("orders", None, dict)
     sending.end()
     sending.end("_MSG_TIMED_OUT")
     (span,) = finished()
@@ -168,7 +168,7 @@ def test_a_span_ends_once(finished: Finished) -> None:
 
 def test_a_span_that_was_begun_is_not_current(finished: Finished) -> None:
     before = get_current()
-    sending = begin("orders", None, {})
+    sending = begin("orders", None, dict)
     assert get_current() is before
     assert sending.is_observed
     sending.end()

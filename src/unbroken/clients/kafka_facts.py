@@ -6,11 +6,11 @@ Knows no client library; the modules named after the clients stand on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType
+from unbroken.messaging.policy import Correlation
 from unbroken.messaging.process import process
 from unbroken.messaging.receive import receive
 from unbroken.messaging.semconv import Attributes
@@ -30,22 +30,25 @@ class Producing(Known):
 
     def unbroken_begin(self, topic: str, key: object, value: object, partition: int | None, headers: Any) -> Sending:
         """Start to send one record: its span, not current, and its headers."""
+        return begin(topic, headers, lambda: self._described(topic, partition, key, value))
+
+    def _described(self, topic: str, partition: int | None, key: object, value: object) -> Attributes:
         attributes = semconv.kafka_send(topic, partition, key, value is None)
         attributes.update(self.unbroken_attributes)
-        return begin(topic, headers, attributes)
+        return attributes
 
 
 class Consuming(Known):
     """The consumer side of a drop-in class."""
 
-    def process(self, message: Any, **options: Any) -> process:
+    def process(
+        self, message: object, *, correlation: Correlation | None = None, attributes: Attributes | None = None
+    ) -> process:
         """Return `process(message, consumer)`."""
-        return process(message, self, **options)
+        return process(message, self, correlation=correlation, attributes=attributes)
 
-    def receive(self, messages: Sequence[Any] | Mapping[Any, Sequence[Any]]) -> receive:
-        """Return `receive(messages, consumer)`; messages by partition, as some clients give them, are taken as one."""
-        if isinstance(messages, Mapping):
-            messages = list(chain.from_iterable(messages.values()))
+    def receive(self, messages: Sequence[object] | Mapping[Any, Sequence[object]]) -> receive:
+        """Return `receive(messages, consumer)`."""
         return receive(messages, self)
 
 

@@ -89,6 +89,11 @@ def extract(source: object, *, duplicates: Duplicates | None = None) -> Context:
         UnknownCarrier, UnknownMessage: `source` is neither. What it holds never raises.
         ValueError: `duplicates` is none of the policies.
     """
+    given: Any = source
+    if duplicates is None and type(given) is list:  # the common case first: 0.2 µs less
+        creation = context.common(given)  # pyright: ignore[reportUnknownArgumentType]
+        if creation is not None:
+            return context.context_of_creation(creation)
     rule = duplicates or InForce.policy.duplicates
     known_duplicates(rule)
     if type(source) in (list, dict) or source is None:

@@ -40,7 +40,7 @@ class Policy:
     only: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     message_key: bool = True
-    selective: bool = field(init=False, default=False)
+    selective: bool = field(init=False, repr=False, default=False)
     """Whether some destinations are left out."""
 
     def __post_init__(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from types import TracebackType
 from typing import Any
 
@@ -36,7 +37,8 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
     otherwise.
 
     Args:
-        messages: messages of any client; error events among them are passed over.
+        messages: messages of any client, or lists of them by partition, as the poll of some clients gives them; error
+            events among them are passed over.
         consumer: the client's consumer, as for `process`.
 
     Raises:
@@ -51,7 +53,9 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
     counted: frozenset[int]
     """The identities of its messages; set on entering."""
 
-    def __init__(self, messages: Sequence[object], consumer: object = None) -> None:
+    def __init__(self, messages: Sequence[object] | Mapping[Any, Sequence[object]], consumer: object = None) -> None:
+        if isinstance(messages, Mapping):
+            messages = list(chain.from_iterable(messages.values()))
         if isinstance(messages, Iterator):
             raise TypeError("receive() takes the messages of one poll, not an iterator that can be read only once")
         self._messages = [(kind, message) for message in messages if (kind := type_of(message)).error(message) is None]

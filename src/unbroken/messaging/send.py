@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -10,16 +11,16 @@ from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, Span
 
 from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
-from unbroken.messaging.metrics import Timing, add, failed, instruments, labels
+from unbroken.messaging.metrics import Instruments, Timing, add, failed, instruments, labels
 from unbroken.messaging.policy import InForce
 from unbroken.messaging.process import SCOPE_KEY, mark_failed
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import survived, tracing
 from unbroken.propagation import context
-from unbroken.propagation.carriers import carrier_of
+from unbroken.propagation.carriers import NO_NAMES, Carrier, carrier_of
 from unbroken.propagation.context import (
+    NOTHING,
     SPAN_KEY,
-    Origin,
     attach,
     current,
     detach,
@@ -31,26 +32,29 @@ from unbroken.propagation.context import (
 class Sending:
     """One message being sent: `headers` to give to the client, and its `span`, open until `end`."""
 
-    __slots__ = ("_labels", "_timing", "context", "headers", "span")
+    __slots__ = ("_around", "_labels", "_timing", "headers", "span")
 
-    def __init__(self, headers: Any, inside: Context | None, span: Span) -> None:
+    def __init__(self, headers: Any, around: Context | None, span: Span) -> None:
         self.headers = headers
-        self.context = inside
-        """The context in which the span is current; None when nothing is traced."""
         self.span = span
+        self._around = around
         self._timing: Timing | None = None
-        self._labels: Attributes = {}
+
+    @property
+    def context(self) -> Context | None:
+        """The context in which the span is current; None when nothing is traced."""
+        around = self._around
+        return around if around is None or self.span is INVALID_SPAN else Context({**around, SPAN_KEY: self.span})
 
     @property
     def is_observed(self) -> bool:
         """Whether anything waits for `end`; False for an unsampled message when there are no metrics."""
         return self._timing is not None or self.span.is_recording()
 
-    def timed(self, attributes: Attributes) -> None:
-        """Start the clock, if there is a meter that records."""
-        if (found := instruments()) is not None:
-            self._labels = labels(attributes)
-            self._timing = Timing(found.operation_duration, self._labels)
+    def timed(self, found: Instruments, attributes: Attributes) -> None:
+        """Start the clock."""
+        self._labels: Attributes = labels(attributes)
+        self._timing = Timing(found.operation_duration, self._labels)
 
     def end(self, error: BaseException | str | None = None, attributes: Attributes | None = None) -> None:
         """End the span, once; later calls do nothing.
@@ -100,9 +104,9 @@ class send:  # noqa: N801 - read as a statement, like contextlib.suppress
     def __enter__(self) -> Sending:
         if self._token is not None:
             raise OpenTwice(self)
-        self._sending = begin(self._destination, self._headers, self._attributes)
-        if self._sending.context is not None:
-            self._token = attach(self._sending.context)
+        self._sending = begin(self._destination, self._headers, self._described)
+        if (inside := self._sending.context) is not None:
+            self._token = attach(inside)
         return self._sending
 
     def __exit__(
@@ -113,14 +117,22 @@ class send:  # noqa: N801 - read as a statement, like contextlib.suppress
             self._token = None
         self._sending.end(error)
 
+    def _described(self) -> Attributes:
+        return {
+            semconv.OPERATION_NAME: "send",
+            semconv.OPERATION_TYPE: "send",
+            semconv.DESTINATION: self._destination,
+            **self._attributes,
+        }
 
-def begin(destination: str, headers: Any, attributes: Attributes) -> Sending:
+
+def begin(destination: str, headers: Any, describe: Callable[[], Attributes]) -> Sending:
     """Start to send one message: its span, not current, and its headers.
 
     Args:
         destination: topic, queue or exchange.
         headers: the user's headers in the client's shape; None when there are none. Never changed.
-        attributes: of the span; system at least.
+        describe: returns the attributes of the span; called only when somebody observes the message.
 
     Raises:
         UnknownCarrier: headers in a shape that no client takes.
@@ -130,50 +142,45 @@ def begin(destination: str, headers: Any, attributes: Attributes) -> Sending:
         return Sending(headers, None, INVALID_SPAN)
     carrier = carrier_of(headers)
     try:
-        return _begun(destination, headers, attributes, ambient)
+        return _begun(destination, headers, carrier, ambient, describe)
     except Exception as error:
         survived("send", error)
     fields, names = context.fields_of(ambient)
     return Sending(carrier.replaced(headers, fields, names), None, INVALID_SPAN)
 
 
-def _begun(destination: str, headers: Any, attributes: Attributes, ambient: Context) -> Sending:
-    around: Any = ambient.get(SPAN_KEY)
-    parent: SpanContext | None = around.get_span_context() if around is not None else None
+def _begun(
+    destination: str, headers: Any, carrier: Carrier, around: Context, describe: Callable[[], Attributes]
+) -> Sending:
+    pairs = carrier.pairs(headers)
+    is_empty = not headers or context.common(pairs) is NOTHING  # the rule: no propagation field among them
+    ambient: Any = around.get(SPAN_KEY)
+    parent: SpanContext | None = ambient.get_span_context() if ambient is not None else None
     if parent is not None and not parent.is_valid:
         parent = None
-    values: dict[str, object] = dict(ambient)
     kept: SpanContext | None = None
-    if headers and (origin := _carried(headers)).span_context is not None:
+    if not is_empty and (origin := context.origin(pairs, InForce.policy.duplicates)).span_context is not None:
         if parent is None:
             parent = origin.span_context
-            values.update(context.context_of(origin))
-        elif _is_foreign(origin.span_context, parent, ambient):
+            around = Context({**around, **context.context_of(origin)})
+        elif _is_foreign(origin.span_context, parent, around):
             kept = origin.span_context
-    attributes = {
-        semconv.OPERATION_NAME: "send",
-        semconv.OPERATION_TYPE: "send",
-        semconv.DESTINATION: destination,
-        **attributes,
-    }
-    span = _span(destination, attributes, values, parent, kept)
-    if span is not None:
-        values[SPAN_KEY] = span
-    inside = Context(values)
+    span = _span(destination, around, parent, kept, describe)
     if kept is None:
-        fields, names = context.fields_of(inside)
-        headers = carrier_of(headers).replaced(headers, fields, names)
-    sending = Sending(headers, inside, span or INVALID_SPAN)
-    sending.timed(attributes)
+        fields, names = context.fields_of(around, span)
+        headers = carrier.replaced(headers, fields, NO_NAMES if is_empty else names)
+    sending = Sending(headers, around, INVALID_SPAN if span is None else span)
+    if (found := instruments()) is not None:
+        sending.timed(found, describe())
     return sending
 
 
 def _span(
     destination: str,
-    attributes: Attributes,
-    values: dict[str, object],
+    around: Context,
     parent: SpanContext | None,
     kept: SpanContext | None,
+    describe: Callable[[], Attributes],
 ) -> Span | None:
     """Return the span of the message, None where none is wanted or none can be had."""
     try:
@@ -185,7 +192,7 @@ def _span(
         # The context on the wire is this span's own: PRODUCER. The user's own was kept: CLIENT, linked to it.
         kind = SpanKind.PRODUCER if kept is None else SpanKind.CLIENT
         links = [Link(kept)] if kept is not None else []
-        return traced.tracer.start_span(f"send {destination}", Context(values), kind, attributes, links)
+        return traced.tracer.start_span(f"send {destination}", around, kind, describe(), links)
     except Exception as error:
         survived("the start of a span", error)
         return None
@@ -199,11 +206,6 @@ def _tell(span: Span, error: BaseException | str | None, attributes: Attributes 
         span.set_status(Status(StatusCode.ERROR, error))
     elif error is not None:
         mark_failed(span, error)
-
-
-def _carried(headers: Any) -> Origin:
-    """Return what the user's headers already hold."""
-    return context.origin(carrier_of(headers).pairs(headers), InForce.policy.duplicates)
 
 
 def _is_foreign(carried: SpanContext, parent: SpanContext, ambient: Context) -> bool:

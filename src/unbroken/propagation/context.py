@@ -40,7 +40,8 @@ BAGGAGE_KEY: str = next(iter(otel_baggage.set_baggage("name", "value", Context()
 _SUPPRESS_KEY: str = getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation")
 
 _FLAGS = {b"%02x" % flags: TraceFlags(flags & (w3c.SAMPLED | w3c.RANDOM)) for flags in range(256)}
-NO_STATE = TraceState()
+NO_STATE = INVALID_SPAN_CONTEXT.trace_state
+"""The empty state that OpenTelemetry itself puts into a SpanContext: known by identity, without asking its length."""
 NOTHING = INVALID_SPAN_CONTEXT
 _ABSENT = object()
 
@@ -49,8 +50,9 @@ _ABSENT = object()
 from_bytes = int.from_bytes
 _DIGITS_TO_ZERO = bytes.maketrans(b"0123456789abcdef", b"0" * 16)
 _TRACEPARENT_FORM = b"00-%032d-%016d-00" % (0, 0)
-# Lengths of the names that the full reader looks for: another length cannot be one of them, whatever its case.
-_FIELD_LENGTHS = frozenset(map(len, ("traceparent", "tracestate", "baggage", "ce_traceparent", "ce_tracestate")))
+# Initials of the names that the full reader looks for, as text and as octets. One letter of every other header is
+# enough: 25 ns instead of 120 (extract of 20 headers: 3.0 -> 1.9 µs).
+_INITIALS = frozenset("tTbBcC") | frozenset(b"tTbBcC")
 
 _READ_NAMES = names_of(*w3c.FIELDS)
 _BAGGAGE_NAMES = names_of("baggage")
@@ -131,8 +133,13 @@ def extract(headers: object, *, duplicates: w3c.Duplicates = "last") -> Context:
         w3c.known_duplicates(duplicates)
     pairs = carrier_of(headers).pairs(headers)
     if (creation := common(pairs)) is not None:
-        return Context({SPAN_KEY: NonRecordingSpan(creation)} if creation is not NOTHING else ())
+        return context_of_creation(creation)
     return context_of(read(pairs, duplicates))
+
+
+def context_of_creation(creation: SpanContext) -> Context:
+    """Return the context that a creation context, or `NOTHING`, stands for."""
+    return Context({SPAN_KEY: NonRecordingSpan(creation)}) if creation is not NOTHING else Context()
 
 
 def origin(pairs: Pairs, duplicates: w3c.Duplicates = "last") -> Origin:
@@ -172,24 +179,32 @@ def inject(headers: Any = None, *, context: Context | None = None) -> Any:
     return carrier_of(headers).replaced(headers, fields, names)
 
 
-def fields_of(context: Context) -> tuple[Fields, Names]:
-    """Return the propagation fields that carry the context, and the names (lower case) that they replace."""
+def fields_of(context: Context, span: Any = None) -> tuple[Fields, Names]:
+    """Return the propagation fields that carry the context, and the names (lower case) that they replace.
+
+    Args:
+        context: what to carry.
+        span: carried instead of the span of the context.
+    """
     if get_global_textmap() is not _w3c_textmap and not _refreshed():
         used = propagators.in_use()
+        if span is not None:
+            context = Context({**context, SPAN_KEY: span})
         if used.foreign is not None:
             return propagators.inject(used.foreign, context)
         kept = {SPAN_KEY: used.trace, BAGGAGE_KEY: used.baggage}
         context = Context({key: value for key, value in context.items() if kept.get(key)})
     fields: Fields = []
     names: Names = NO_NAMES
-    span: Any = context.get(SPAN_KEY)
+    if span is None:
+        span = context.get(SPAN_KEY)
     if span is not None:
         span_context: Any = span.get_span_context()
         trace_id, span_id, _, flags, state, valid = span_context if IS_TUPLE else _items(span_context)
         if valid:
             names = _NAMES
             fields.append(("traceparent", b"00-%032x-%016x-%02x" % (trace_id, span_id, flags & 3)))
-            if state:
+            if state is not NO_STATE and state:
                 fields.append(("tracestate", _state_header(state)))
     members: Any = context.get(BAGGAGE_KEY)
     if members and (header := w3c.format_baggage(members)):
@@ -198,7 +213,7 @@ def fields_of(context: Context) -> tuple[Fields, Names]:
     return fields, names
 
 
-def common(pairs: Pairs) -> SpanContext | None:
+def common(pairs: Pairs) -> SpanContext | None:  # noqa: C901 - every call less is felt: see ARCHITECTURE, Two paths
     """Return the creation context of the common header set, `NOTHING` where there is none, None for any other set.
 
     Common: W3C propagators, one `traceparent` in lower case, well-formed and of version 00, no other propagation field.
@@ -206,21 +221,26 @@ def common(pairs: Pairs) -> SpanContext | None:
     if get_global_textmap() is not _w3c_textmap and not _refreshed():
         return None
     traceparent: Any = _ABSENT
+    tracestate: Any = _ABSENT
     try:
         for name, value in pairs:
-            if name == "traceparent" and traceparent is _ABSENT:
-                traceparent = value
-            elif len(name) in _FIELD_LENGTHS and name.lower() in _READ_NAMES:
-                return None
+            if name[0] in _INITIALS:
+                if name == "traceparent" and traceparent is _ABSENT:
+                    traceparent = value
+                elif name == "tracestate" and tracestate is _ABSENT:
+                    tracestate = value
+                elif name.lower() in _READ_NAMES:
+                    return None
         if traceparent is _ABSENT:
-            return NOTHING
+            return NOTHING if tracestate is _ABSENT else None
         if traceparent.translate(_DIGITS_TO_ZERO) != _TRACEPARENT_FORM or traceparent[:3] != b"00-":
             return None
         trace_id = from_bytes(unhexlify(traceparent[3:35]), "big")
         span_id = from_bytes(unhexlify(traceparent[36:52]), "big")
         if trace_id and span_id:
-            return new_span_context((trace_id, span_id, True, _FLAGS[traceparent[53:]], NO_STATE, True))
-    except (TypeError, ValueError, AttributeError):
+            state = NO_STATE if tracestate is _ABSENT else _common_state(tracestate)
+            return new_span_context((trace_id, span_id, True, _FLAGS[traceparent[53:]], state, True))
+    except (TypeError, ValueError, AttributeError, LookupError):
         pass  # not a pair, not text: the full reader says what it is
     return None
 
@@ -234,7 +254,7 @@ def read(pairs: Pairs, duplicates: w3c.Duplicates = "last") -> Origin:
     parent = None
     others: tuple[SpanContext, ...] = ()
     if used.trace:
-        state = _LevelTwoState(carried.tracestate) if carried.tracestate else NO_STATE
+        state = _LevelTwoState(dict(carried.tracestate)) if carried.tracestate else NO_STATE
         parent = _span_context(carried.parent, state) if carried.parent else None
         others = tuple(_span_context(other, NO_STATE) for other in carried.others)
     return Origin(parent, carried.baggage if used.baggage else None, others, carried.problems)
@@ -270,15 +290,17 @@ class attached:  # noqa: N801 - read as a statement, like contextlib.suppress
     ) -> None:
         token, self._token = self._token, None
         if token is not None:
-            detach(token)
+            try:
+                _reset(token)
+            except (ValueError, RuntimeError):  # see detach
+                pass
 
 
 class _LevelTwoState(TraceState):
     """A `tracestate` that keeps what level 2 allows; OpenTelemetry's own check knows level 1 only."""
 
-    def __init__(self, members: tuple[w3c.ListMember, ...]) -> None:
-        super().__init__()
-        self._dict = dict(members)
+    def __init__(self, members: dict[str, str]) -> None:  # pyright: ignore[reportMissingSuperCall]
+        self._dict = members
 
 
 _w3c_textmap: TextMapPropagator | None = None
@@ -300,6 +322,18 @@ def _items(known: SpanContext) -> tuple[int, int, bool, TraceFlags, TraceState, 
 
 def _span_context(parent: w3c.TraceParent, state: TraceState) -> SpanContext:
     return SpanContext(parent.trace_id, parent.parent_id, True, TraceFlags(parent.flags), state)
+
+
+def _common_state(value: bytes) -> TraceState:
+    """Return the state of a well-formed `tracestate`.
+
+    Raises:
+        ValueError: the full reader has to look at it.
+    """
+    members = w3c.well_formed_tracestate(value)
+    if members is None:
+        raise ValueError
+    return _LevelTwoState(members)
 
 
 def _state_header(state: TraceState) -> bytes:
