@@ -52,10 +52,21 @@ def test_receive_of_the_consumer_takes_what_its_poll_gave(client: Client, topic:
     client.flush()
     with client.reader(topic, group=f"{topic}-payments") as reader:
         messages = reader.take(1)
-        with reader.consumer.receive({"a partition": messages}), receive(messages):
+        with reader.consumer.receive(messages), receive(messages):
             pass
     polls = [span for span in spans.ended if span.name == f"poll {topic}"]
     assert [(span.attributes or {}).get("messaging.consumer.group.name") for span in polls] == [
         None,
         f"{topic}-payments",
     ]
+
+
+def test_messages_by_partition_are_received_as_one_batch(client: Client, topic: str, spans: Spans) -> None:
+    client.send(topic)
+    client.send(topic)
+    client.flush()
+    with client.reader(topic) as reader:
+        one, other = reader.take(2)
+        with receive({"a partition": [one], "another": [other]}):
+            pass
+    assert (spans.named(f"poll {topic}").attributes or {})["messaging.batch.message_count"] == 2
