@@ -81,7 +81,7 @@ class MappingCarrier:
         return kept
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)  # a Jaeger propagator names a header after each baggage key
 def _initials(names: Names) -> frozenset[str | int]:
     """Return the first letter of each name in both cases, of text and of octets."""
     letters = {name[0] for name in names if isinstance(name, str)}

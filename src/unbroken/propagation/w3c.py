@@ -167,14 +167,16 @@ def well_formed_tracestate(value: bytes) -> dict[str, str] | None:
     """Return the members of one `tracestate` that has nothing odd in it, None for any other.
 
     Nothing odd: no white space around members, no empty member, no duplicate key. Less than half the time of
-    `parse_tracestate` (1.0 instead of 2.5 us for two members).
+    `parse_tracestate` (1.0 instead of 2.5 µs for two members).
     """
+    if value.count(b",") >= MAX_TRACESTATE_MEMBERS:  # before anything else: a mebibyte of members would take 0.3 s
+        return None
     header = value.decode("ascii")
     if _TRACESTATE.fullmatch(header) is None:
         return None
     texts = header.split(",")
     members = dict([text.split("=") for text in texts])  # two parts: the grammar says so
-    return members if len(members) == len(texts) <= MAX_TRACESTATE_MEMBERS else None
+    return members if len(members) == len(texts) else None
 
 
 def format_tracestate(members: Iterable[ListMember], limit: int = MAX_TRACESTATE_LENGTH) -> str:
