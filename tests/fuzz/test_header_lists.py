@@ -106,7 +106,8 @@ def agrees(headers: list[Any]) -> bool:
     if fast is propagation.NOTHING:
         return full == w3c.Carried(None, (), (), {}, ())
     parent = w3c.TraceParent(fast.trace_id, fast.span_id, fast.trace_flags)
-    return full == w3c.Carried(parent, (), (), {}, ()) and fast.is_valid and fast.is_remote and not fast.trace_state
+    state = tuple(w3c.ListMember(*member) for member in fast.trace_state.items())
+    return full == w3c.Carried(parent, (), state, {}, ()) and fast.is_valid and fast.is_remote
 
 
 def test_the_fast_path_says_what_the_full_reader_says(seed: int) -> None:
