@@ -160,6 +160,7 @@ def context_of(carried: Origin) -> Context:
     return Context(values)
 
 
+# Any, because each client declares another type of list for headers, and lists are invariant.
 def inject(headers: Any = None, *, context: Context | None = None) -> Any:
     """Return a copy of `headers`, in the same shape, that carries the context (default: the current one).
 
