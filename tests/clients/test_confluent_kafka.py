@@ -10,8 +10,11 @@ from typing import Any
 import confluent_kafka
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from opentelemetry import trace
+from opentelemetry import propagate, trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tests.contract.conftest import Spans, context_of
@@ -70,6 +73,21 @@ def test_the_drop_in_classes_are_the_classes_of_the_client() -> None:
     assert issubclass(Producer, confluent_kafka.Producer)
     assert issubclass(Consumer, confluent_kafka.Consumer)
     assert issubclass(SerializingProducer, confluent_kafka.SerializingProducer)
+
+
+@pytest.mark.parametrize("propagator", [CompositePropagator([]), W3CBaggagePropagator()])
+def test_a_propagator_that_carries_no_span_is_kept_to(
+    producer: Producer, topic: str, spans: Spans, embedded: str, propagator: TextMapPropagator
+) -> None:
+    before = propagate.get_global_textmap()
+    propagate.set_global_textmap(propagator)
+    try:
+        producer.produce(topic, b"value", partition=0)
+    finally:
+        propagate.set_global_textmap(before)
+    producer.flush(10)
+    assert len(spans.sent) == 1
+    assert consumed(embedded, topic).headers() is None
 
 
 @pytest.mark.parametrize("name", ["callback", "on_delivery"])

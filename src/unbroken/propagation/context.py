@@ -195,6 +195,7 @@ def fields_of(context: Context, span: Any = None) -> tuple[Fields, Names]:
             return propagators.inject(used.foreign, context)
         kept = {SPAN_KEY: used.trace, BAGGAGE_KEY: used.baggage}
         context = Context({key: value for key, value in context.items() if kept.get(key)})
+        span = None  # in that context, where it is carried
     fields: Fields = []
     names: Names = NO_NAMES
     if span is None:
