@@ -101,25 +101,21 @@ class Reported:
         self._only_errors = only_errors
 
     def __call__(self, error: KafkaError | None, message: Any) -> None:
+        sending, callback = self._sending, self._callback
         try:
-            self._end(error, message)
+            if error is not None:
+                sending.end(error.name())
+            else:
+                sending.end(None, {semconv.PARTITION: f"{message.partition()}", semconv.KAFKA_OFFSET: message.offset()})
         except Exception as failure:
             survived("a delivery report", failure)
-        if self._callback is None or (self._only_errors and error is None):
+        if callback is None or (self._only_errors and error is None):
             return
-        if self._sending.context is None:
-            self._callback(error, message)
+        if (inside := sending.context) is None:
+            callback(error, message)
         else:
-            with attached(self._sending.context):
-                self._callback(error, message)
-
-    def _end(self, error: KafkaError | None, message: Any) -> None:
-        if not self._sending.is_observed:
-            return
-        attributes: Attributes = {}
-        if error is None:
-            attributes = {semconv.PARTITION: str(message.partition()), semconv.KAFKA_OFFSET: message.offset()}
-        self._sending.end(None if error is None else error.name(), attributes)
+            with attached(inside):
+                callback(error, message)
 
 
 class _Reporting(Producing):

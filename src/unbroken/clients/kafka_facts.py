@@ -30,12 +30,8 @@ class Producing(Known):
 
     def unbroken_begin(self, topic: str, key: object, value: object, partition: int | None, headers: Any) -> Sending:
         """Start to send one record: its span, not current, and its headers."""
-        return begin(topic, headers, lambda: self._described(topic, partition, key, value))
-
-    def _described(self, topic: str, partition: int | None, key: object, value: object) -> Attributes:
-        attributes = semconv.kafka_send(topic, partition, key, value is None)
-        attributes.update(self.unbroken_attributes)
-        return attributes
+        client = self.unbroken_attributes
+        return begin(topic, headers, lambda: semconv.kafka_send(topic, partition, key, value is None, client))
 
 
 class Consuming(Known):

@@ -74,14 +74,30 @@ def kafka_process(topic: str, partition: int | None, offset: int | None, key: ob
     return attributes
 
 
-def kafka_send(topic: str, partition: int | None, key: object, tombstone: bool) -> Attributes:
-    """Return the attributes of the send span of one Kafka record; the partition only when the application chose it."""
-    attributes: Attributes = {SYSTEM: "kafka", OPERATION_NAME: "send", OPERATION_TYPE: "send", DESTINATION: topic}
+def kafka_send(
+    topic: str, partition: int | None, key: object, tombstone: bool, client: Attributes | None = None
+) -> Attributes:
+    """Return the attributes of the send span of one Kafka record; the partition only when the application chose it.
+
+    Args:
+        topic: where it goes.
+        partition: None, or less than zero, when the client chooses.
+        key: on the span as on that of `kafka_process`.
+        tombstone: whether the value is null.
+        client: what `client` returned for the producer.
+    """
+    attributes: Attributes = {
+        "messaging.system": "kafka",
+        "messaging.operation.name": "send",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": topic,
+        **(client or {}),
+    }
     if partition is not None and partition >= 0:
-        attributes[PARTITION] = str(partition)
+        attributes[PARTITION] = f"{partition}"
     if key is not None and InForce.policy.message_key:
         try:
-            attributes[KAFKA_KEY] = _text(key)
+            attributes[KAFKA_KEY] = key.decode() if type(key) is bytes else _text(key)
         except ValueError:
             pass
     if tombstone:

@@ -200,7 +200,8 @@ def _span(
 
 def _tell(span: Span, error: BaseException | str | None, attributes: Attributes | None) -> None:
     if attributes:
-        span.set_attributes(attributes)
+        for name, value in attributes.items():  # for two of them 1 µs less than set_attributes
+            span.set_attribute(name, value)
     if isinstance(error, str):
         span.set_attribute(semconv.ERROR_TYPE, error)
         span.set_status(Status(StatusCode.ERROR, error))
