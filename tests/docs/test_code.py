@@ -1,5 +1,6 @@
 """Every block of Python in the README and the documentation runs, and prints what the page says."""
 
+import codeop
 import importlib.util
 import os
 import subprocess
@@ -38,6 +39,16 @@ def test_the_code_of_the_page_runs(page: Path) -> None:
 def test_no_block_is_written_for_a_prompt(page: Path) -> None:
     wrong = [block.line for block in blocks(page) if block.language == "python" and ">>> " in block.text]
     assert wrong == []
+
+
+def test_the_tutorial_can_be_pasted_into_a_session_line_by_line() -> None:
+    for block in blocks(ROOT / "docs/tutorial.md"):
+        if block.language == "python":
+            typed: list[str] = []
+            for line in [*block.text.splitlines(), ""]:
+                typed.append(line)
+                if codeop.compile_command("\n".join(typed)) is not None:  # raises what the prompt of Python 3.12 raises
+                    typed.clear()
 
 
 def _is_installed(module: str) -> bool:
