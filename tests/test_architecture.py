@@ -137,6 +137,10 @@ def test_importing_unbroken_imports_no_client_and_no_sdk() -> None:
     assert [name for name in heavy if name in loaded] == []
 
 
+def test_importing_unbroken_imports_nothing_for_processes_and_sockets() -> None:
+    assert loaded_by("import unbroken") & {"asyncio", "multiprocessing", "socket", "subprocess"} == set()
+
+
 def test_the_services_are_not_imported_by_the_source() -> None:
     assert [f"{module} imports {name}" for module, name in all_imports() if is_within(name, "services")] == []
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar, cast
 
 from unbroken.propagation.context import attached, current
@@ -46,7 +47,7 @@ class BoundExecutor(Executor):
     """
 
     def __init__(self, executor: Executor) -> None:
-        if isinstance(executor, ProcessPoolExecutor):
+        if _is_process_pool(executor):
             raise TypeError("a context does not cross processes: carry it with inject() and extract()")
         self._executor = executor
 
@@ -57,3 +58,9 @@ class BoundExecutor(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Shut the executor down."""
         self._executor.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+
+def _is_process_pool(executor: Executor) -> bool:
+    # Not imported here: it brings multiprocessing and sockets, a third of the time that `import unbroken` took.
+    loaded = sys.modules.get("concurrent.futures.process")
+    return loaded is not None and isinstance(executor, loaded.ProcessPoolExecutor)
