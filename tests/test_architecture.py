@@ -137,8 +137,8 @@ def test_importing_unbroken_imports_no_client_and_no_sdk() -> None:
     assert [name for name in heavy if name in loaded] == []
 
 
-def test_importing_unbroken_imports_nothing_for_processes_and_sockets() -> None:
-    assert loaded_by("import unbroken") & {"asyncio", "multiprocessing", "socket", "subprocess"} == set()
+def test_importing_unbroken_imports_nothing_for_processes() -> None:
+    assert "multiprocessing" not in loaded_by("import unbroken")
 
 
 def test_the_services_are_not_imported_by_the_source() -> None:
