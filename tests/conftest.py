@@ -3,10 +3,11 @@
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -81,6 +82,25 @@ def _leave_out(config: pytest.Config, name: str, why: str) -> NoReturn:
 @pytest.fixture(autouse=True)
 def the_context_is_as_it_was(no_leaked_context: None) -> None:
     """Every test ends with the OpenTelemetry context, and the open spans, that it began with."""
+
+
+@pytest.fixture(autouse=True)
+def every_span_has_ended(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test ends the spans that it was given, by whatever tracer provider of the SDK."""
+    sdk = sys.modules.get("opentelemetry.sdk.trace")
+    if sdk is None:
+        yield
+        return
+    start = sdk.Tracer.start_span
+    given: list[Any] = []
+
+    def noted(*args: Any, **named: Any) -> Any:
+        given.append(start(*args, **named))
+        return given[-1]
+
+    monkeypatch.setattr(sdk.Tracer, "start_span", noted)
+    yield
+    assert [span.name for span in given if span.is_recording()] == []
 
 
 @pytest.fixture(scope="session")
