@@ -218,7 +218,8 @@ def fields_of(context: Context, span: Any = None) -> tuple[Fields, Names]:
 def common(pairs: Pairs) -> SpanContext | None:  # noqa: C901 - every call less is felt: see ARCHITECTURE, Two paths
     """Return the creation context of the common header set, `NOTHING` where there is none, None for any other set.
 
-    Common: W3C propagators, one `traceparent` in lower case, well-formed and of version 00, no other propagation field.
+    Common: W3C propagators, one `traceparent` in lower case, well-formed and of version 00, at most one `tracestate`
+    with nothing odd in it, no other propagation field.
     """
     if get_global_textmap() is not _w3c_textmap and not _refreshed():
         return None
