@@ -13,9 +13,8 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from unbroken.demo.settings import PARTITIONS
+from unbroken.demo.settings import NAMES, PARTITIONS
 
-NAMES = ("orders", "orders.retry", "orders.dlq", "refunds")
 _SECONDS_TO_ANSWER = 4.0
 _QUIET = {"log_level": 0}
 

@@ -18,11 +18,11 @@ SIDE = os.environ.get("UNBROKEN_DEMO_SIDE", "")
 API_VERSION = (2, 0) if os.environ.get("UNBROKEN_DEMO_EMBEDDED") else None
 """For kafka-python: the embedded broker does not tell its version in a way that this client understands."""
 
+NAMES = ("orders", "orders.retry", "orders.dlq", "refunds")
+"""The topics, as the pages show them."""
 PREFIX = os.environ.get("UNBROKEN_DEMO_PREFIX", "")
 """In front of each topic on a Kafka that belongs to somebody else."""
-ORDERS, RETRY, DEAD_LETTERS, REFUNDS = TOPICS = tuple(
-    PREFIX + name for name in ("orders", "orders.retry", "orders.dlq", "refunds")
-)
+ORDERS, RETRY, DEAD_LETTERS, REFUNDS = (PREFIX + name for name in NAMES)
 PARTITIONS = range(4)
 MAX_WAIT_MS = 10
 """How long a fetch waits for records: the embedded broker answers no earlier, even when there are some."""
