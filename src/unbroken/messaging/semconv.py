@@ -57,16 +57,16 @@ def kafka_process(topic: str, partition: int | None, offset: int | None, key: ob
     A key that is neither text nor UTF-8 has no string form and is left out.
     """
     attributes: Attributes = {
-        "messaging.system": "kafka",
-        "messaging.operation.name": "process",
-        "messaging.operation.type": "process",
-        "messaging.destination.name": topic,
-        "messaging.destination.partition.id": f"{partition}",
-        "messaging.kafka.offset": offset,
+        SYSTEM: "kafka",
+        OPERATION_NAME: "process",
+        OPERATION_TYPE: "process",
+        DESTINATION: topic,
+        PARTITION: f"{partition}",
+        KAFKA_OFFSET: offset,
     }
     if key is not None and InForce.policy.message_key:
         try:
-            attributes["messaging.kafka.message.key"] = key.decode() if type(key) is bytes else _text(key)
+            attributes[KAFKA_KEY] = key.decode() if type(key) is bytes else _text(key)
         except ValueError:
             pass
     if tombstone:
@@ -87,10 +87,10 @@ def kafka_send(
         client: what `client` returned for the producer.
     """
     attributes: Attributes = {
-        "messaging.system": "kafka",
-        "messaging.operation.name": "send",
-        "messaging.operation.type": "send",
-        "messaging.destination.name": topic,
+        SYSTEM: "kafka",
+        OPERATION_NAME: "send",
+        OPERATION_TYPE: "send",
+        DESTINATION: topic,
         **(client or {}),
     }
     if partition is not None and partition >= 0:
