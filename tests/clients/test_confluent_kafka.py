@@ -14,7 +14,6 @@ from opentelemetry import propagate, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.propagators.composite import CompositePropagator
-from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tests.contract.conftest import Spans, context_of
@@ -75,19 +74,34 @@ def test_the_drop_in_classes_are_the_classes_of_the_client() -> None:
     assert issubclass(SerializingProducer, confluent_kafka.SerializingProducer)
 
 
-@pytest.mark.parametrize("propagator", [CompositePropagator([]), W3CBaggagePropagator()])
-def test_a_propagator_that_carries_no_span_is_kept_to(
-    producer: Producer, topic: str, spans: Spans, embedded: str, propagator: TextMapPropagator
-) -> None:
+@pytest.fixture(params=[CompositePropagator([]), W3CBaggagePropagator()], ids=["none", "baggage"])
+def spanless(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A global propagator that carries no span, as OTEL_PROPAGATORS=none makes one."""
     before = propagate.get_global_textmap()
-    propagate.set_global_textmap(propagator)
-    try:
-        producer.produce(topic, b"value", partition=0)
-    finally:
-        propagate.set_global_textmap(before)
+    propagate.set_global_textmap(request.param)
+    yield
+    propagate.set_global_textmap(before)
+
+
+def test_a_propagator_that_carries_no_span_is_kept_to(
+    producer: Producer, topic: str, spans: Spans, embedded: str, spanless: None
+) -> None:
+    producer.produce(topic, b"value", partition=0)
     producer.flush(10)
     assert len(spans.sent) == 1
     assert consumed(embedded, topic).headers() is None
+
+
+def test_a_traceparent_that_no_propagator_in_use_writes_is_forwarded_as_it_was(
+    topic: str, spans: Spans, embedded: str, spanless: None
+) -> None:
+    plain = confluent_kafka.Producer({"bootstrap.servers": embedded})
+    carried = ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    plain.produce(topic, b"value", partition=0, headers=[carried])
+    plain.flush(10)
+    message = consumed(embedded, topic)
+    with process(message):
+        assert carried in forward(message)
 
 
 @pytest.mark.parametrize("name", ["callback", "on_delivery"])

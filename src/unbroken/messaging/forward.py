@@ -11,7 +11,7 @@ from unbroken.messaging.message import MessageType, origin_of, type_of
 from unbroken.messaging.process import SCOPE_KEY
 from unbroken.messaging.semconv import error_text, error_type
 from unbroken.messaging.tracing import survived
-from unbroken.propagation import context, w3c
+from unbroken.propagation import context, propagators, w3c
 from unbroken.propagation.carriers import NO_NAMES, Fields, Names, names_of
 from unbroken.propagation.context import current
 
@@ -23,7 +23,9 @@ MAX_ERROR_LENGTH = 1024
 """Bytes of `unbroken-error` at most."""
 
 _OURS = (ORIGIN, SOURCE, ATTEMPT, ERROR)
-_REPLACED = names_of(*_OURS, "traceparent", "tracestate", "baggage")
+_OUR_NAMES = names_of(*_OURS)
+_TRACE_NAMES = names_of("traceparent", "tracestate")
+_BAGGAGE_NAMES = names_of("baggage")
 
 
 def forward(message: object, *, error: BaseException | None = None) -> Any:
@@ -64,7 +66,14 @@ def _fields(kind: MessageType, message: object, error: BaseException | None) -> 
     fields.append((ATTEMPT, b"%d" % (_count(seen.get(ATTEMPT)) + 1)))
     if error is not None:
         fields.append((ERROR, _described(error)))
-    return fields, names | _REPLACED
+    return fields, names | _OUR_NAMES | _stale()
+
+
+def _stale() -> Names:
+    """Return the W3C fields of the message that must not go on; what no propagator in use writes is left as it was."""
+    used = propagators.in_use()
+    names = _TRACE_NAMES if used.trace or used.foreign is not None else NO_NAMES
+    return names | _BAGGAGE_NAMES if used.baggage or used.foreign is not None else names
 
 
 def _named(pairs: Any) -> dict[str, object]:
