@@ -112,9 +112,11 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
                 self._timing.finish(error)
             span = self.span
             if span.is_recording():
-                if error is not None:
-                    mark_failed(span, error)
-                span.end()
+                try:
+                    if error is not None:
+                        mark_failed(span, error)
+                finally:
+                    span.end()
         except Exception as failure:
             survived("process", failure)
 

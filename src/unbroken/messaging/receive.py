@@ -84,9 +84,11 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         self._token = None
         try:
             if self.span.is_recording():
-                if error is not None:
-                    mark_failed(self.span, error)
-                self.span.end()
+                try:
+                    if error is not None:
+                        mark_failed(self.span, error)
+                finally:
+                    self.span.end()
         except Exception as failure:
             survived("receive", failure)
 
