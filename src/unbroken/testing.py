@@ -16,10 +16,11 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -27,8 +28,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.context import attach, get_current
 
-from unbroken.messaging import semconv
-from unbroken.messaging.message import MessageType, register
+from unbroken.clients.kafka_facts import record_type
+from unbroken.messaging.message import register
 from unbroken.propagation.carriers import PAIRS
 
 if TYPE_CHECKING:
@@ -95,25 +96,8 @@ class MemoryBroker:
         return tuple(self._topics.get(topic, ()))
 
 
-def _attributes(record: Record) -> semconv.Attributes:
-    return semconv.kafka_process(record.topic, record.partition, record.offset, record.key, record.value is None)
-
-
-register(
-    Record,
-    MessageType(
-        system="kafka",
-        carrier=PAIRS,
-        headers=lambda record: record.headers,
-        destination=lambda record: record.topic,
-        attributes=_attributes,
-        varying=semconv.KAFKA_VARYING,
-        position=lambda record: f"{record.topic}/{record.partition}/{record.offset}",
-        timestamp=lambda record: record.timestamp,
-        error=lambda _: None,
-        consumer=lambda _: {},
-    ),
-)
+_RECORD = record_type(PAIRS, consumer=lambda _: {})
+register(Record, replace(_RECORD, timestamp=operator.attrgetter("timestamp")))
 
 
 @dataclass(slots=True)
