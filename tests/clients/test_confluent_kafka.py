@@ -215,6 +215,12 @@ def test_a_dict_of_headers_goes_with_the_context(producer: Producer, embedded: s
     assert [name for name, _ in arrived[3:]] == ["traceparent"]
 
 
+def test_headers_by_position_go_with_the_context(producer: Producer, topic: str, spans: Spans, embedded: str) -> None:
+    producer.produce(topic, b"value", None, 0, None, None, 0, [("tenant", b"acme")])
+    producer.flush(10)
+    assert [name for name, _ in consumed(embedded, topic).headers() or ()] == ["tenant", "traceparent"]
+
+
 def test_a_dict_of_headers_is_not_changed(producer: Producer, topic: str, spans: Spans) -> None:
     headers = {"tenant": "a"}
     producer.produce(topic, b"value", headers=headers)
