@@ -12,7 +12,7 @@ from bench import broker, environments, processes
 from bench.worker import Job
 
 MESSAGES = 1_000_000
-GROWTH = "growth of RSS after the first tenth, MiB"
+GROWTH = "growth of RSS from the second tenth to the last, MiB"
 GROWTH_ALLOWED = 5.0
 
 

@@ -61,16 +61,26 @@ def soak(bootstrap: str, messages: int) -> dict[str, float]:
     consumer = drop_in.Consumer({"bootstrap.servers": bootstrap, "group.id": "soak", "enable.auto.commit": False})
     producer.list_topics(ORDERS, timeout=10)
     consumer.assign([TopicPartition(ORDERS, 0, 0)])
-    early, before = 0, context.get_current()
-    for done in range(0, messages, CHUNK):
-        if done >= messages // 10 and not early:
-            early = resident_bytes()
+    resident: list[int] = []
+    before = context.get_current()
+    for _ in range(0, messages, CHUNK):
         produce(producer, CHUNK)
         wrong[LOST] += CHUNK - consume(consumer, republisher, CHUNK, wrong)
         wrong[ATTACHED] += context.get_current() != before
+        resident.append(resident_bytes())
     wrong[OPEN] = spans.count
     found = {name: float(wrong[name]) for name in (LOST, ASTRAY, ATTACHED, OPEN, FAILED, LOGGED)}
-    return {**found, GROWTH: (resident_bytes() - early) / MIB}
+    return {**found, GROWTH: growth(resident) / MIB}
+
+
+def growth(resident: list[int]) -> int:
+    """Return how much more memory the last tenth of the run needs than the second tenth.
+
+    The lowest value of each tenth counts: librdkafka's buffers come and go, 2 to 4 MiB at a time, with the load of the
+    machine. What leaks stays, and lifts the lowest value as well.
+    """
+    tenth = max(1, len(resident) // 10)
+    return min(resident[-tenth:]) - min(resident[tenth : 2 * tenth] or resident)
 
 
 def produce(producer: Producer, count: int) -> None:
