@@ -159,8 +159,10 @@ def _watch() -> bool:
 @pytest.fixture
 def spans() -> Iterator[Spans]:
     """The spans that this test makes; a tracer provider of the SDK is set if there is none."""
-    from opentelemetry.sdk.trace import TracerProvider
-
+    try:
+        from opentelemetry.sdk.trace import TracerProvider
+    except ModuleNotFoundError:
+        pytest.fail('the fixture spans needs the OpenTelemetry SDK: pip install "unbroken[testing]"', pytrace=False)
     if not _watch():
         trace.set_tracer_provider(TracerProvider())
         _watch()

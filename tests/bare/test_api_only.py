@@ -1,7 +1,9 @@
 """Where only OpenTelemetry's API is installed the context still travels, and nothing asks for an SDK or a client."""
 
+import sys
 from dataclasses import dataclass, field
 
+import pytest
 from opentelemetry.context import get_current
 from opentelemetry.trace import get_current_span
 
@@ -68,3 +70,11 @@ def test_a_message_is_forwarded_in_its_own_trace_with_the_headers_it_had() -> No
     headers = forward(Record())
     assert headers[0] == ("user", b"kept")
     assert [value for name, value in headers if name == "traceparent"] == [TRACEPARENT]
+
+
+def test_the_fixture_that_needs_the_sdk_says_so(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
+    with pytest.raises(pytest.fail.Exception, match=r"OpenTelemetry SDK.*unbroken\[testing\]"):
+        request.getfixturevalue("spans")
