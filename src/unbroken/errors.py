@@ -42,6 +42,8 @@ class UnknownMessage(UnbrokenError, TypeError):
     def __str__(self) -> str:
         if self.message is None:
             return "None is not a message: poll() returned nothing, test for it before processing"
+        if isinstance(self.message, (list, tuple, dict)):
+            return "these are several messages, or none: put process() around each, receive() around all"
         kind = type(self.message)
         return f"{kind.__module__}.{kind.__qualname__} is not a message of a client that unbroken knows"
 

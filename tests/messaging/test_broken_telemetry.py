@@ -258,3 +258,13 @@ def test_what_the_broker_tells_and_cannot_be_had_still_ends_the_span(
     sending.end(attributes=7)  # type: ignore[arg-type]
     assert [record.name for record in caplog.records] == ["unbroken"]
     assert len(finished()) == 1
+
+
+def test_a_description_that_fails_for_the_metrics_costs_neither_context_nor_span(
+    finished: Any, reader: InMemoryMetricReader, caplog: pytest.LogCaptureFixture
+) -> None:
+    described = [{"messaging.system": "kafka"}]
+    sending = begin("orders", None, described.pop)  # the second call raises
+    sending.end()
+    assert [name for name, _ in sending.headers] == ["traceparent"]
+    assert len(finished()) == 1

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from tests.messaging.telemetry import IDS, OTHER, TRACED, here, ids, message
-from unbroken import extract
+from unbroken import extract, forward, process
 from unbroken.errors import UnknownCarrier, UnknownMessage
 from unbroken.messaging import message as seam
 from unbroken.messaging import semconv
+from unbroken.propagation.carriers import MAPPING
+from unbroken.propagation.w3c import format_traceparent
 from unbroken.testing import Record
 
 RECORD = Record("orders", 0, 7, None, b"v", list(TRACED), 0.0)
@@ -119,3 +121,40 @@ def test_a_client_names_its_server_when_there_is_one(bootstrap: Any, server: tup
 def test_a_client_names_itself_and_its_group_when_they_have_names() -> None:
     assert semconv.client("c", "g", None) == {"messaging.client.id": "c", "messaging.consumer.group.name": "g"}
     assert semconv.client("", None, None) == {}
+
+
+class Letter(dict[str, Any]):
+    """A message of another wire: its headers are a dict, as on AMQP."""
+
+
+def test_a_message_whose_headers_are_a_dict_is_processed_and_forwarded(finished: Any) -> None:
+    seam.register(
+        Letter,
+        seam.MessageType(
+            system="rabbitmq",
+            carrier=MAPPING,
+            headers=lambda letter: letter["headers"],
+            destination=lambda letter: "orders",
+            attributes=lambda letter: {"messaging.system": "rabbitmq", "messaging.destination.name": "orders"},
+            varying=(),
+            position=lambda letter: "orders/7",
+            timestamp=lambda letter: None,
+            error=lambda letter: None,
+            consumer=lambda consumer: {},
+        ),
+    )
+    letter = Letter(headers={"Traceparent": f"00-{IDS}-01", "retries": 3})
+    with process(letter):
+        headers = forward(letter)
+    (span,) = finished()
+    assert (span.name, "%032x-%016x" % ids(span.parent)) == ("process orders", IDS)
+    assert {name: value for name, value in headers.items() if name != "traceparent"} == {
+        "retries": 3,
+        "unbroken-origin": f"00-{IDS}-01",
+        "unbroken-source": "orders/7",
+        "unbroken-attempt": "1",
+    }
+    assert headers["traceparent"] == format_traceparent(
+        span.context.trace_id, span.context.span_id, span.context.trace_flags
+    )
+    assert letter == {"headers": {"Traceparent": f"00-{IDS}-01", "retries": 3}}

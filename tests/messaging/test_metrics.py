@@ -120,7 +120,8 @@ def test_a_sent_message_is_timed_and_counted(reader: InMemoryMetricReader) -> No
         with send("orders"):
             pass
     expected = {**HANDLED, "messaging.operation.name": "send"}
-    assert [(attributes, point.count) for attributes, point in points(reader, OPERATION)] == [(expected, 2)]
+    ((attributes, point),) = points(reader, OPERATION)
+    assert (attributes, point.count, tuple(point.explicit_bounds)) == (expected, 2, BUCKETS)
     assert [(attributes, point.value) for attributes, point in points(reader, SENT)] == [(expected, 2)]
 
 

@@ -47,13 +47,13 @@ def test_a_policy_without_patterns_is_not_selective() -> None:
 def test_configuring_gives_the_policy_before() -> None:
     chosen = Policy(spans=False)
     before = configure(chosen)
-    assert policy.in_force() is chosen
+    assert policy.InForce.policy is chosen
     assert configure(before) is chosen
-    assert policy.in_force() is before
+    assert policy.InForce.policy is before
 
 
 def test_what_is_no_policy_is_refused_and_changes_nothing() -> None:
-    before = policy.in_force()
+    before = policy.InForce.policy
     with pytest.raises(TypeError, match="dict"):
         configure({"spans": False})  # type: ignore[arg-type]
-    assert policy.in_force() is before
+    assert policy.InForce.policy is before

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -297,7 +296,12 @@ def test_what_is_no_pair_of_name_and_value_is_passed_over(pair: object) -> None:
 @pytest.mark.parametrize("start", [b"a=", b"a=1;b=", b"a", b"a=1;b", b"a=1"])
 @pytest.mark.parametrize("end", [b'"', b"1", b""])
 def test_white_space_does_not_stop_a_consumer(start: bytes, end: bytes) -> None:
-    before = time.process_time()
-    for _ in range(10):
-        w3c.parse_baggage([start + b" " * 8000 + end])
-    assert time.process_time() - before < 0.5
+    members, _ = w3c.parse_baggage([start + b" " * 2_000_000 + end])  # with quadratic time it would take hours
+    assert len(members) <= 1
+
+
+def test_a_tracestate_of_a_mebibyte_is_refused_like_any_of_more_than_32_members() -> None:
+    header = ",".join(f"k{number}=v" for number in range(130_000)).encode()
+    assert w3c.well_formed_tracestate(header) is None
+    with pytest.raises(InvalidHeader, match="more than 32 members"):
+        w3c.parse_tracestate([header])

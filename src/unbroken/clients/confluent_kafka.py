@@ -121,30 +121,32 @@ class Reported:
 class _Reporting(Producing):
     """The producer side, over the client's producer classes with delivery reports."""
 
-    _callback: Report | None
-    _only_errors: bool
-    _batch_warned = False
+    _unbroken_callback: Report | None
+    _unbroken_only_errors: bool
+    _unbroken_batch_warned = False
 
     def __init__(self, *args: Any, **named: Any) -> None:
         config = configuration(args, named)
         self.unbroken_attributes = client_attributes(config)
         # The client filters its reports itself, with no way to see a success: we take this setting over.
         only_errors = str(config.pop("delivery.report.only.error", False)).lower() in ("true", "1", "t")
-        self._only_errors = only_errors
-        self._callback = config.get("on_delivery")
+        self._unbroken_only_errors = only_errors
+        self._unbroken_callback = config.get("on_delivery")
         if only_errors:
             args, named = (config, *args[1:]), {}
         super().__init__(*args, **named)
 
-    def _report(self, sending: Sending, callback: Report | None) -> Report | None:
-        if sending.is_observed or self._only_errors:
-            return Reported(sending, self._callback if callback is None else callback, self._only_errors)
+    def _unbroken_report(self, sending: Sending, callback: Report | None) -> Report | None:
+        if sending.is_observed or self._unbroken_only_errors:
+            return Reported(
+                sending, self._unbroken_callback if callback is None else callback, self._unbroken_only_errors
+            )
         return callback
 
     def produce_batch(self, *args: Any, **named: Any) -> Any:
         """Send messages without context, as the client drops all headers here; use `produce` to keep the trace."""
-        if not self._batch_warned:
-            self._batch_warned = True
+        if not self._unbroken_batch_warned:
+            self._unbroken_batch_warned = True
             text = "produce_batch() of confluent-kafka cannot carry headers: these messages have no trace context"
             warnings.warn(text, RuntimeWarning, stacklevel=2)
         return super().produce_batch(*args, **named)  # type: ignore[misc]
@@ -166,7 +168,7 @@ class Producer(_Reporting, confluent_kafka.Producer):
     ) -> None:
         """Produce one message, as the client does; its span ends in the delivery report."""
         sending = self.unbroken_begin(topic, key, value, partition, headers)
-        report = self._report(sending, callback if callback is not None else on_delivery)
+        report = self._unbroken_report(sending, callback if callback is not None else on_delivery)
         try:
             super().produce(topic, value, key, partition, report, None, timestamp, sending.headers)
         except BaseException as error:
@@ -189,7 +191,7 @@ class SerializingProducer(_Reporting, confluent_kafka.SerializingProducer):
     ) -> None:
         """Serialize and produce one message, as the client does; its span ends in the delivery report."""
         sending = self.unbroken_begin(topic, key, value, partition, headers)
-        report = self._report(sending, on_delivery)
+        report = self._unbroken_report(sending, on_delivery)
         try:
             if sending.context is None:
                 super().produce(topic, key, value, partition, report, timestamp, sending.headers)

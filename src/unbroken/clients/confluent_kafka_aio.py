@@ -28,8 +28,8 @@ class AIOProducer(Producing, aio.AIOProducer):
 
     def __init__(self, producer_conf: dict[str, Any], *args: Any, **named: Any) -> None:
         self.unbroken_attributes = client_attributes(producer_conf)
-        self._in_flight = 0
-        self._serving: asyncio.Task[None] | None = None
+        self._unbroken_in_flight = 0
+        self._unbroken_serving: asyncio.Task[None] | None = None
         super().__init__(producer_conf, *args, **named)
 
     async def produce(
@@ -46,34 +46,34 @@ class AIOProducer(Producing, aio.AIOProducer):
         delivered: asyncio.Future[Any] = loop.create_future()
 
         def report(error: KafkaError | None, message: Any) -> None:
-            loop.call_soon_threadsafe(self._deliver, delivered, error, message)
+            loop.call_soon_threadsafe(self._unbroken_deliver, delivered, error, message)
 
         try:
-            await self._queue(
+            await self._unbroken_queue(
                 topic, value, key, *args, on_delivery=Reported(sending, report), headers=sending.headers, **settings
             )
         except BaseException as error:
             sending.end(cause(error))
             raise
-        self._in_flight += 1
-        if self._serving is None or self._serving.done():
-            self._serving = loop.create_task(self._serve())
+        self._unbroken_in_flight += 1
+        if self._unbroken_serving is None or self._unbroken_serving.done():
+            self._unbroken_serving = loop.create_task(self._unbroken_serve())
         return delivered
 
-    async def _queue(self, *args: Any, **named: Any) -> None:
+    async def _unbroken_queue(self, *args: Any, **named: Any) -> None:
         while True:
             try:
                 return self._producer.produce(*args, **named)
             except BufferError:
                 await self.poll(_POLL_SECONDS)
 
-    async def _serve(self) -> None:
+    async def _unbroken_serve(self) -> None:
         """Serve delivery reports until every message has had its own."""
-        while self._in_flight and not self._is_closed:
+        while self._unbroken_in_flight and not self._is_closed:
             await self.poll(_POLL_SECONDS)
 
-    def _deliver(self, delivered: asyncio.Future[Any], error: KafkaError | None, message: Any) -> None:
-        self._in_flight -= 1
+    def _unbroken_deliver(self, delivered: asyncio.Future[Any], error: KafkaError | None, message: Any) -> None:
+        self._unbroken_in_flight -= 1
         if delivered.done():  # cancelled by its owner
             return
         if error is None:

@@ -81,8 +81,3 @@ def configure(policy: Policy) -> Policy:
         raise TypeError(f"configure() takes a Policy, not {type(policy).__qualname__}")
     before, InForce.policy = InForce.policy, policy
     return before
-
-
-def in_force() -> Policy:
-    """Return the policy in force."""
-    return InForce.policy

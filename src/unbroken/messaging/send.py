@@ -166,12 +166,15 @@ def _begun(
         elif _is_foreign(origin.span_context, parent, around):
             kept = origin.span_context
     span = _span(destination, around, parent, kept, describe)
-    if kept is None:
-        fields, names = context.fields_of(around, span)
-        headers = carrier.replaced(headers, fields, NO_NAMES if is_empty else names)
     sending = Sending(headers, around, INVALID_SPAN if span is None else span)
-    if (found := instruments()) is not None:
-        sending.timed(found, describe())
+    try:
+        if kept is None:
+            fields, names = context.fields_of(around, span)
+            sending.headers = carrier.replaced(headers, fields, NO_NAMES if is_empty else names)
+        if (found := instruments()) is not None:
+            sending.timed(found, describe())
+    except Exception as error:
+        survived("send", error)
     return sending
 
 
