@@ -458,3 +458,11 @@ async def test_a_forwarded_message_goes_through_an_asyncio_producer(embedded: st
             await (await producer.produce(again, b"value", partition=0, headers=forward(message)))
     with process(consumed(embedded, again)) as last:
         assert last.get_span_context().trace_id == span.get_span_context().trace_id
+
+
+def test_what_a_consumer_knows_needs_no_broker(nowhere: dict[str, Any]) -> None:
+    consumer = Consumer({**nowhere, "group.id": "payments", "client.id": "p1"})
+    assert consumer.unbroken_attributes["messaging.consumer.group.name"] == "payments"
+    assert consumer.unbroken_attributes["messaging.client.id"] == "p1"
+    assert consumer.unbroken_attributes["server.address"] == "127.0.0.1"
+    consumer.close()

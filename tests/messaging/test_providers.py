@@ -1,5 +1,6 @@
 """Providers: none, one that does nothing, one that comes late, one that is replaced, none installed."""
 
+import dataclasses
 import subprocess
 import sys
 from typing import Any
@@ -12,7 +13,9 @@ from opentelemetry.trace import NoOpTracerProvider
 from tests.messaging.conftest import UseProvider
 from tests.messaging.telemetry import TRACED, TRACEPARENT, attributes, creation, here, ids, message
 from unbroken import __version__, attached, extract, inject, process, receive, send
+from unbroken.messaging import message as seam
 from unbroken.messaging import tracing
+from unbroken.messaging.send import begin
 
 
 @pytest.fixture(params=["none", "no-op", "disabled"])
@@ -196,3 +199,18 @@ def test_a_local_parent_is_not_remote(use_provider: UseProvider, exporter: Any) 
     sent, _ = exporter.get_finished_spans()
     assert sent.parent.is_remote is False
     assert attributes(sent)["messaging.operation.name"] == "send"
+
+
+def test_a_message_is_not_described_where_nothing_records(
+    without_spans: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def describe(one: object) -> dict[str, Any]:
+        raise AssertionError("described for nobody")
+
+    one = message()
+    known = seam.type_of(one)
+    monkeypatch.setitem(seam.known_types, type(one), dataclasses.replace(known, attributes=describe))
+    with process(one):
+        assert ids(here()) == ids(creation())
+    sending = begin("orders", None, lambda: describe(one))
+    assert not sending.is_observed

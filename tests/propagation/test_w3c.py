@@ -254,6 +254,13 @@ def test_identical_parents_are_one_and_stand_where_the_last_stands() -> None:
     assert carried.others == (w3c.parse_traceparent(OTHER),)
 
 
+def test_of_very_many_parents_the_newest_are_kept_as_links() -> None:
+    parents = [w3c.format_traceparent(7, number, 1).encode() for number in range(1, 1001)]
+    carried = w3c.read([("traceparent", parent) for parent in parents])
+    assert carried.parent == w3c.TraceParent(7, 1000, 1)
+    assert [other.parent_id for other in carried.others] == list(range(1000 - w3c.MAX_OTHERS, 1000))
+
+
 def test_different_parents_restart_the_trace_when_asked() -> None:
     carried = w3c.read([("traceparent", OTHER), ("traceparent", VALID)], "restart")
     assert (carried.parent, carried.others) == (None, ())

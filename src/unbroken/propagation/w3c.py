@@ -24,6 +24,8 @@ _KNOWN_FLAGS = SAMPLED | RANDOM
 MAX_TRACESTATE_MEMBERS = 32
 MAX_TRACESTATE_LENGTH = 8192
 """Characters that `format_tracestate` writes at most: what other OpenTelemetry SDKs read. W3C asks for at least 512."""
+MAX_OTHERS = 128
+"""Other `traceparent` values that are kept, the newest: as many links as the SDK of OpenTelemetry keeps of a span."""
 MAX_BAGGAGE_MEMBERS = 64
 MAX_BAGGAGE_LENGTH = 8192
 
@@ -264,7 +266,7 @@ def read(pairs: Iterable[Any], duplicates: Duplicates = "last") -> Carried:
     others: tuple[TraceParent, ...] = ()
     if len(parents) == 1 or (parents and duplicates == "last"):
         parent = parents[-1]
-        others = tuple(parents[:-1])
+        others = tuple(parents[:-1][-MAX_OTHERS:])
     elif parents:
         problems.append(InvalidHeader("traceparent", found["traceparent"], "several different values"))
     tracestate: tuple[ListMember, ...] = ()
