@@ -22,14 +22,14 @@ def interpreter(name: str) -> Path:
     lock = _fingerprint()
     if not stamp.exists() or stamp.read_text() != lock:
         venv.create(folder, clear=True, with_pip=True)
-        _pip(python, "install", "--requirement", str(LOCKS / f"{name}.txt"))
+        _pip(python, "install", "--quiet", "--requirement", str(LOCKS / f"{name}.txt"))
         stamp.write_text(lock)
     return python
 
 
 def install_the_tree() -> None:
     """Install unbroken as it is in the tree now; its dependencies are locked like those of the peers."""
-    _pip(interpreter(OURS), "install", "--no-deps", "--force-reinstall", str(ROOT))
+    _pip(interpreter(OURS), "install", "--quiet", "--no-deps", "--force-reinstall", str(ROOT))
 
 
 def versions(name: str) -> dict[str, str]:
@@ -59,5 +59,5 @@ def _fingerprint() -> str:
 
 
 def _pip(python: Path, *arguments: str) -> str:
-    command = [str(python), "-m", "pip", "--quiet", *arguments]
+    command = [str(python), "-m", "pip", *arguments]
     return subprocess.run(command, check=True, env=variables(), stdout=subprocess.PIPE, text=True).stdout
