@@ -42,8 +42,10 @@ class Tracing:
 
     def dropped_child(self, parent: SpanContext) -> SpanContext:
         """Return the context of a child that is not recorded: what the SDK would make, a new id and flags, no more."""
-        flags = _WITHOUT_SAMPLED[parent.trace_flags & 3]
-        return new_span_context((parent.trace_id, self.ids.generate_span_id(), False, flags, parent.trace_state, True))
+        trace_id, _, _, flags, state, _ = parent  # a tuple wherever something is dropped
+        return new_span_context(
+            (trace_id, self.ids.generate_span_id(), False, _WITHOUT_SAMPLED[flags & 3], state, True)
+        )
 
 
 # Read directly for the same reason as the meter provider in metrics.py.
