@@ -75,9 +75,9 @@ class AIOKafkaProducer(Producing, aiokafka.AIOKafkaProducer):  # type: ignore[mi
         """Send one message, as the client does; its span ends with the future that is returned."""
         sending = self.unbroken_begin(topic, key, value, partition, headers)
         try:
-            if sending.context is None:
+            if (inside := sending.context) is None:
                 return await super().send(topic, value, key, partition, timestamp_ms, sending.headers)
-            with attached(sending.context):
+            with attached(inside):
                 future = await super().send(topic, value, key, partition, timestamp_ms, sending.headers)
         except BaseException as error:
             sending.end(error)

@@ -193,10 +193,10 @@ class SerializingProducer(_Reporting, confluent_kafka.SerializingProducer):
         sending = self.unbroken_begin(topic, key, value, partition, headers)
         report = self._unbroken_report(sending, on_delivery)
         try:
-            if sending.context is None:
+            if (inside := sending.context) is None:
                 super().produce(topic, key, value, partition, report, timestamp, sending.headers)
             else:
-                with attached(sending.context):
+                with attached(inside):
                     super().produce(topic, key, value, partition, report, timestamp, sending.headers)
         except BaseException as error:
             sending.end(cause(error))

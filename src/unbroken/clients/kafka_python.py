@@ -69,9 +69,9 @@ class KafkaProducer(Producing, kafka.KafkaProducer):  # type: ignore[misc]  # a 
         """Send one message, as the client does; its span ends when the future that is returned is done."""
         sending = self.unbroken_begin(topic, key, value, partition, headers)
         try:
-            if sending.context is None:
+            if (inside := sending.context) is None:
                 return super().send(topic, value, key, sending.headers, partition, timestamp_ms)
-            with attached(sending.context):
+            with attached(inside):
                 future = super().send(topic, value, key, sending.headers, partition, timestamp_ms)
         except BaseException as error:
             sending.end(error)
