@@ -6,8 +6,10 @@ its module and one line in `SERVICES`.
 """
 
 SERVICES = {
+    "elasticmq": "ElasticMQ, which speaks SQS, from Maven Central (or a running one: UNBROKEN_SQS=http://host:port)",
     "embedded": "librdkafka's mock cluster inside this process: no JVM, no transactions worth testing",
     "kafka": "Apache Kafka, one node, from Maven Central (or a running one: UNBROKEN_KAFKA=host:port)",
+    "rabbitmq": "RabbitMQ, one node, from Debian's package (or a running one: UNBROKEN_AMQP=amqp://host:port/)",
 }
 
 

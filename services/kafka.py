@@ -7,15 +7,12 @@
 """
 
 import base64
-import hashlib
 import os
 import shutil
 import socket
 import string
 import struct
-import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,11 +20,13 @@ from pathlib import Path
 from types import TracebackType
 
 from services import Unavailable
-from services.process import ServerProcess, free_port
+from services.maven import MavenServer
+from services.process import ServerProcess, finish, free_port
 
 ENVIRONMENT_VARIABLE = "UNBROKEN_KAFKA"
 
 _INPUTS = Path(__file__).parent / "kafka"
+_KAFKA = MavenServer("Kafka", _INPUTS, f"{ENVIRONMENT_VARIABLE}=host:port")
 _SECONDS_TO_START = 90.0  # 3-5 s on an idle machine of two cores; a loaded one takes ten times that
 
 
@@ -76,20 +75,15 @@ class Kafka:
         """
         if self._server is not None:
             raise RuntimeError("the broker runs already")
-        java, classpath = _java(), f"{_jars()}/*"
+        java, classpath = _KAFKA.java(), f"{_KAFKA.jars()}/*"
         if not self._formatted:
             self._format(java, classpath)
-        self._server = ServerProcess(
+        server = ServerProcess(
             [java, "-Xmx512m", *_LOGGING, "-cp", classpath, "kafka.Kafka", str(self._properties)],
             log=self._home / "broker.log",
         )
-        deadline = time.monotonic() + _SECONDS_TO_START
-        while not _answers(self.bootstrap):
-            if not self._server.running or time.monotonic() > deadline:
-                last_words = self._server.last_words()
-                self.kill()
-                raise RuntimeError(f"Kafka did not start; its last words:\n{last_words}")
-            time.sleep(0.05)
+        server.await_answer("Kafka", lambda: _answers(self.bootstrap), seconds=_SECONDS_TO_START)
+        self._server = server
 
     def kill(self) -> None:
         """End the broker by SIGKILL, as a power failure would; `start` brings it back with its data."""
@@ -128,7 +122,7 @@ class Kafka:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
         command = [java, *_LOGGING, "-cp", classpath, "kafka.tools.StorageTool", "format", "--standalone"]
         # --cluster-id=… as one word: a cluster id may begin with a dash.
-        _run([*command, f"--cluster-id={cluster}", "-c", str(self._properties)], "cannot format the data of Kafka")
+        finish([*command, f"--cluster-id={cluster}", "-c", str(self._properties)], "cannot format the data of Kafka")
         self._formatted = True
 
     def _discard(self) -> None:
@@ -137,53 +131,6 @@ class Kafka:
 
 
 _LOGGING = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
-
-
-def _java() -> str:
-    """The `java` of JAVA_HOME or of PATH."""
-    home = os.environ.get("JAVA_HOME")
-    java = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
-    if java is None:
-        where = f"JAVA_HOME={home}" if home else "PATH"
-        raise Unavailable(
-            f"Kafka needs Java 17 or newer, and there is no `java` in {where}. Debian: apt-get install "
-            f"openjdk-17-jre-headless. Or use a running Kafka: {ENVIRONMENT_VARIABLE}=host:port"
-        )
-    return java
-
-
-def _jars() -> Path:
-    """The folder of Kafka's jars, filled by Maven the first time and whenever pom.xml has changed."""
-    pom = _INPUTS / "pom.xml"
-    version = hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unbroken"
-    jars = cache / f"kafka-{version}"
-    if jars.is_dir():
-        return jars
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise Unavailable(
-            "Kafka comes from Maven Central, and there is no `mvn` in PATH. Debian: apt-get install maven. "
-            f"Or use a running Kafka: {ENVIRONMENT_VARIABLE}=host:port"
-        )
-    cache.mkdir(parents=True, exist_ok=True)
-    # Filled aside and renamed: an interrupted download, or two runs at once, leave no half-filled folder.
-    with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        filled = Path(scratch) / "jars"
-        command = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
-        _run([*command, f"-DoutputDirectory={filled}"], "Maven cannot fetch Kafka")
-        try:
-            filled.rename(jars)
-        except OSError:
-            if not jars.is_dir():
-                raise
-    return jars
-
-
-def _run(command: list[str], problem: str) -> None:
-    finished = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if finished.returncode:
-        raise Unavailable(f"{problem}: exit status {finished.returncode}\n{finished.stdout[-4000:]}")
 
 
 def _answers(bootstrap: str) -> bool:

@@ -8,9 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from services import Unavailable
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -24,7 +27,14 @@ class ServerProcess:
     kernel sends that signal at the end of the *thread* that started the process: start servers in the main thread.
     """
 
-    def __init__(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        user: str | None = None,
+    ) -> None:
         self._log = log
         self._killed = False
         parent = os.getpid()
@@ -36,6 +46,10 @@ class ServerProcess:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else (),
+                # Runs after the change of user, which would clear what it sets.
                 preexec_fn=lambda: _die_with(parent),  # noqa: PLW1509 - two system calls, nothing that takes a lock
             )
         atexit.register(self.kill)
@@ -49,6 +63,22 @@ class ServerProcess:
     def running(self) -> bool:
         """Whether the process has not ended yet."""
         return self._process.poll() is None
+
+    def await_answer(self, name: str, answers: Callable[[], bool], *, seconds: float) -> None:
+        """Return when the server answers; a process that does not is ended.
+
+        Raises:
+            RuntimeError: it has ended, or was silent for so long; the message ends with its log.
+        """
+        deadline = time.monotonic() + seconds
+        try:
+            while not answers():
+                if not self.running or time.monotonic() > deadline:
+                    raise RuntimeError(f"{name} did not start; its last words:\n{self.last_words()}")
+                time.sleep(0.05)
+        except BaseException:
+            self.kill()
+            raise
 
     def stop(self, patience: float = 20.0) -> None:
         """End the process by SIGTERM, or by SIGKILL when it takes longer than `patience` seconds."""
@@ -71,6 +101,17 @@ class ServerProcess:
     def last_words(self, lines: int = 20) -> str:
         """The end of the log, for an error message."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def finish(command: Sequence[str], problem: str) -> None:
+    """Run a command to its end.
+
+    Raises:
+        Unavailable: it failed; the message is the problem and the end of its output.
+    """
+    finished = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if finished.returncode:
+        raise Unavailable(f"{problem}: exit status {finished.returncode}\n{finished.stdout[-4000:]}")
 
 
 def free_port() -> int:
