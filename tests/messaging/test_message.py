@@ -135,7 +135,11 @@ def test_a_message_whose_headers_are_a_dict_is_processed_and_forwarded(finished:
             carrier=MAPPING,
             headers=lambda letter: letter["headers"],
             destination=lambda letter: "orders",
-            attributes=lambda letter: {"messaging.system": "rabbitmq", "messaging.destination.name": "orders"},
+            attributes=lambda letter: {
+                "messaging.system": "rabbitmq",
+                "messaging.operation.name": "process",
+                "messaging.destination.name": "orders",
+            },
             varying=(),
             position=lambda letter: "orders/7",
             timestamp=lambda letter: None,

@@ -7,7 +7,7 @@ client is seen, so no client is imported that the application did not import its
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from unbroken.messaging.policy import InForce
 from unbroken.messaging.semconv import Attributes
 from unbroken.propagation import context
 from unbroken.propagation.carriers import Carrier
-from unbroken.propagation.context import Origin
+from unbroken.propagation.context import Origin, is_same
 from unbroken.propagation.w3c import Duplicates, known_duplicates
 
 
@@ -37,6 +37,10 @@ class MessageType:
         timestamp: seconds since the epoch when the message was created, or None.
         error: the error that a client delivers in a message's clothes (partition EOF), None for a message.
         consumer: attributes that a consumer of this client tells without asking the broker.
+        receiving: `messaging.operation.name` of a span that receives messages.
+        beside: a context that comes beside the headers (X-Ray, an SNS envelope), or None; it is told whether the
+            headers hold one. It counts where they do not, else its span becomes a link.
+        receipt: by what the message is acknowledged or deleted later, unique in this process, or None.
     """
 
     system: str
@@ -49,6 +53,9 @@ class MessageType:
     timestamp: Callable[[Any], float | None]
     error: Callable[[Any], object]
     consumer: Callable[[Any], Attributes]
+    receiving: str = "poll"
+    beside: Callable[[Any, bool], Origin | None] | None = None
+    receipt: Callable[[Any], Hashable] | None = None
 
 
 _CLIENTS = {
@@ -56,8 +63,13 @@ _CLIENTS = {
     "cimpl": "unbroken.clients.confluent_kafka",  # what the C module of older versions calls itself
     "aiokafka": "unbroken.clients.aiokafka",
     "kafka": "unbroken.clients.kafka_python",
+    "pika": "unbroken.clients.pika",
+    "aio_pika": "unbroken.clients.aio_pika",
 }
 """The module that knows the messages of a client, by the client's package."""
+
+_SQS = "unbroken.clients.sqs_facts"
+"""The module that knows the messages of SQS, which are plain mappings."""
 
 known_types: dict[type, MessageType] = {}
 """The types of message that were registered or seen."""
@@ -96,7 +108,8 @@ def extract(source: object, *, duplicates: Duplicates | None = None) -> Context:
             return context.context_of_creation(creation)
     rule = duplicates or InForce.policy.duplicates
     known_duplicates(rule)
-    if type(source) in (list, dict) or source is None:
+    shape: type = type(source)
+    if source is None or shape is list or (shape is dict and not _is_of_sqs(source)):
         return context.extract(source, duplicates=rule)
     try:
         kind = type_of(source)
@@ -107,10 +120,34 @@ def extract(source: object, *, duplicates: Duplicates | None = None) -> Context:
 
 def origin_of(kind: MessageType, message: object, duplicates: Duplicates | None = None) -> Origin:
     """Return what the headers of a message say about where it comes from; `read` by the policy in force."""
-    return context.origin(kind.carrier.pairs(kind.headers(message)), duplicates or InForce.policy.duplicates)
+    origin = context.origin(kind.carrier.pairs(kind.headers(message)), duplicates or InForce.policy.duplicates)
+    return origin if kind.beside is None else _with_beside(kind.beside, message, origin)
+
+
+def _with_beside(beside: Callable[[Any, bool], Origin | None], message: object, origin: Origin) -> Origin:
+    """Return the origin with what came beside the headers: all of it where they hold no context, else a link."""
+    known = origin.span_context
+    found = beside(message, known is not None)
+    if found is None:
+        return origin
+    problems = (*origin.problems, *found.problems)
+    if known is None:
+        return found._replace(baggage=origin.baggage or found.baggage, problems=problems)
+    if found.span_context is None or is_same(found.span_context, known):
+        return origin._replace(problems=problems)
+    return origin._replace(others=(*origin.others, found.span_context), problems=problems)
+
+
+def _is_of_sqs(source: object) -> bool:
+    """Return whether this is a mapping and a message of SQS, as the API gives it or as Lambda does; not headers."""
+    return isinstance(source, Mapping) and ("ReceiptHandle" in source or "receiptHandle" in source)
 
 
 def _learned(message: object) -> MessageType:
+    if _is_of_sqs(message):
+        sqs: Any = importlib.import_module(_SQS)
+        kind: MessageType = sqs.message_type(message)
+        return kind
     for known in type(message).__mro__:
         if (module := _CLIENTS.get(known.__module__.partition(".")[0])) and known not in known_types:
             importlib.import_module(module)

@@ -27,6 +27,7 @@ class Instruments:
     sent: Counter
     consumed: Counter
     malformed: Counter
+    full: Counter
 
 
 class Timing:
@@ -91,6 +92,13 @@ def count_malformed(system: str, problems: Iterable[InvalidHeader]) -> None:
             add(found.malformed, 1, {semconv.SYSTEM: system, semconv.MALFORMED_FIELD: problem.field})
 
 
+def count_left_out(system: str, fields: Iterable[str]) -> None:
+    """Count each propagation field that a message had no room for."""
+    if found := instruments():
+        for name in fields:
+            add(found.full, 1, {semconv.SYSTEM: system, semconv.MALFORMED_FIELD: name})
+
+
 def seconds_since(timestamp: float | None) -> float | None:
     """Return how long ago the timestamp (seconds since the epoch) was, never negative; None for None."""
     return None if timestamp is None else max(0.0, time.time() - timestamp)
@@ -128,5 +136,8 @@ def _instruments_of(provider: metrics.MeterProvider) -> Instruments:
         consumed=meter.create_counter(semconv.CONSUMED_MESSAGES, "{message}", "Messages given to the application."),
         malformed=meter.create_counter(
             semconv.MALFORMED_CARRIERS, "{field}", "Propagation fields that were malformed."
+        ),
+        full=meter.create_counter(
+            semconv.FULL_CARRIERS, "{field}", "Propagation fields for which a message had no room."
         ),
     )

@@ -26,6 +26,7 @@ class Policy:
         correlation: the creation context is `parent` and link of the process span, or only a `link`.
         duplicates: what several different `traceparent` values mean, the `last` counts or a `restart`.
         spans: False propagates context and makes no spans.
+        settle: make spans of acknowledgements, rejections and deletions (RabbitMQ, SQS).
         only: glob patterns of the destinations that are traced; none means all.
         ignore: glob patterns of the destinations that are left alone: no span, no context.
         message_key: put the message's key on the process span.
@@ -37,6 +38,7 @@ class Policy:
     correlation: Correlation = "parent"
     duplicates: Duplicates = "last"
     spans: bool = True
+    settle: bool = True
     only: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     message_key: bool = True

@@ -10,9 +10,10 @@ from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, Span
 
 from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
-from unbroken.messaging.message import MessageType, known_types, type_of
+from unbroken.messaging.message import MessageType, known_types, origin_of, type_of
 from unbroken.messaging.metrics import Instruments, Timing, count_malformed, instruments, labels, seconds_since
 from unbroken.messaging.policy import Correlation, InForce, Policy, known_correlation
+from unbroken.messaging.receipts import remember
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import survived, tracing
 from unbroken.propagation import context
@@ -61,12 +62,25 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         OpenTwice: on entering, when this very object is entered already.
     """
 
-    __slots__ = ("_attributes", "_consumer", "_correlation", "_timing", "_token", "kind", "message", "origin", "span")
+    __slots__ = (
+        "_attributes",
+        "_consumer",
+        "_correlation",
+        "_timing",
+        "_token",
+        "is_settled",
+        "kind",
+        "message",
+        "origin",
+        "span",
+    )
 
     span: Span
     """The span that is current in the block; set on entering."""
     origin: SpanContext | None
     """The creation context of the message, None when it carries none; set on entering."""
+    is_settled: bool
+    """Whether the message was acknowledged, rejected or deleted inside the block."""
 
     def __init__(
         self,
@@ -88,14 +102,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
     def __enter__(self) -> Span:
         if self._token is not None:
             raise OpenTwice(self)
-        self.span = INVALID_SPAN
-        self.origin = None
-        self._timing: Timing | None = None
-        try:
-            inside = self._open(current())
-        except Exception as error:
-            survived("process", error)
-            return self.span
+        inside = self.opened(current())
         if inside is not None:
             self._token = attach(inside)
         return self.span
@@ -107,6 +114,25 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
             return
         detach(self._token)
         self._token = None
+        self.closed(error)
+
+    def opened(self, ambient: Context) -> Context | None:
+        """Start the span and return the context for the handler, None when the block changes nothing.
+
+        For code that has no block to run the handler in, and calls `closed` later. Never raises.
+        """
+        self.span = INVALID_SPAN
+        self.origin = None
+        self.is_settled = False
+        self._timing: Timing | None = None
+        try:
+            return self._open(ambient)
+        except Exception as error:
+            survived("process", error)
+            return None
+
+    def closed(self, error: BaseException | None) -> None:
+        """End what `opened` has started, with the error of the handler if there was one. Never raises."""
         try:
             if self._timing is not None:
                 self._timing.finish(error)
@@ -117,6 +143,8 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
                         mark_failed(span, error)
                 finally:
                     span.end()
+                if self.kind.receipt is not None and not self.is_settled:
+                    remember(self.kind.receipt(self.message), span.get_span_context())
         except Exception as failure:
             survived("process", failure)
 
@@ -137,8 +165,8 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         pairs = kind.carrier.pairs(kind.headers(message))
         origin = None
         creation = context.common(pairs)
-        if creation is None:
-            origin = context.read(pairs, rules.duplicates)
+        if creation is None or kind.beside is not None:
+            origin = origin_of(kind, message, rules.duplicates)
             creation = origin.span_context
             if origin.problems:
                 count_malformed(kind.system, origin.problems)
@@ -178,7 +206,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
                 if parent is not None:
                     span = NonRecordingSpan(parent)
                     around = {**around, SPAN_KEY: span} if around else {SPAN_KEY: span}
-                name = "process " + attributes[semconv.DESTINATION]
+                name = semconv.span_name(attributes)
                 return traced.tracer.start_span(name, Context(around), _CONSUMER, attributes, links)
         except Exception as error:
             survived("the start of a span", error)

@@ -13,7 +13,7 @@ from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanContext, SpanKind
 from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, origin_of, type_of
-from unbroken.messaging.metrics import add, instruments, labels
+from unbroken.messaging.metrics import add, instruments, labels, seconds_since
 from unbroken.messaging.policy import InForce
 from unbroken.messaging.process import RECEIVE_KEY, mark_failed
 from unbroken.messaging.semconv import Attributes
@@ -32,34 +32,42 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
                 with process(message):
                     handle(message)
 
-    No messages, no span. The span covers the block, which begins after the poll: how long the poll took is not known
-    here, and no duration of it is recorded. The SDK keeps 128 links of a span unless OTEL_SPAN_LINK_COUNT_LIMIT says
+    No messages, no span. The span covers the block, which begins after the poll; with `start_time` it covers the poll
+    too, whose duration is then recorded. The SDK keeps 128 links of a span unless OTEL_SPAN_LINK_COUNT_LIMIT says
     otherwise.
 
     Args:
         messages: messages of any client, or lists of them by partition, as the poll of some clients gives them; error
             events among them are passed over.
         consumer: the client's consumer, as for `process`.
+        start_time: when the poll began, nanoseconds since the epoch (`time.time_ns()`).
 
     Raises:
         UnknownMessage: one of them is no message of a known client. What a message holds never raises.
         TypeError: an iterator, whose messages would be gone for the handler.
     """
 
-    __slots__ = ("_consumer", "_messages", "_token", "counted", "span")
+    __slots__ = ("_consumer", "_messages", "_start_time", "_token", "counted", "span")
 
     span: Span
     """The span of the block; set on entering."""
     counted: frozenset[int]
     """The identities of its messages; set on entering."""
 
-    def __init__(self, messages: Sequence[object] | Mapping[Any, Sequence[object]], consumer: object = None) -> None:
+    def __init__(
+        self,
+        messages: Sequence[object] | Mapping[Any, Sequence[object]],
+        consumer: object = None,
+        *,
+        start_time: int | None = None,
+    ) -> None:
         if isinstance(messages, Mapping):
             messages = list(chain.from_iterable(messages.values()))
         if isinstance(messages, Iterator):
             raise TypeError("receive() takes the messages of one poll, not an iterator that can be read only once")
         self._messages = [(kind, message) for message in messages if (kind := type_of(message)).error(message) is None]
         self._consumer = consumer
+        self._start_time = start_time
         self._token: Any = None
 
     def __enter__(self) -> Span:
@@ -102,12 +110,17 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         values: dict[str, object] = {**ambient, RECEIVE_KEY: self}
         if (found := instruments()) is not None:
             add(found.consumed, len(messages), labels(attributes))
+            if self._start_time is not None:
+                waited = seconds_since(self._start_time / 1e9)
+                found.operation_duration.record(waited or 0.0, labels(attributes))
         try:
             traced = tracing()
             if traced.tracer is not None and rules.spans:
-                name = f"poll {attributes.get(semconv.DESTINATION, '')}".rstrip()
+                name = semconv.span_name(attributes)
                 links = [link for kind, message in messages for link in _links(kind, message)]
-                self.span = traced.tracer.start_span(name, Context(values), SpanKind.CLIENT, attributes, links)
+                self.span = traced.tracer.start_span(
+                    name, Context(values), SpanKind.CLIENT, attributes, links, self._start_time
+                )
                 values[SPAN_KEY] = self.span
         except Exception as error:
             survived("the start of a span", error)
@@ -117,12 +130,12 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         kind, _ = messages[0]
         attributes: Attributes = {
             semconv.SYSTEM: kind.system,
-            semconv.OPERATION_NAME: "poll",
+            semconv.OPERATION_NAME: kind.receiving,
             semconv.OPERATION_TYPE: "receive",
             semconv.MESSAGE_COUNT: len(messages),
         }
         destinations = {kind.destination(message) for kind, message in messages}
-        if len(destinations) == 1:
+        if len(destinations) == 1 and all(destinations):
             attributes[semconv.DESTINATION] = destinations.pop()
         if self._consumer is not None:
             attributes.update(kind.consumer(self._consumer))

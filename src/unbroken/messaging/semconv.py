@@ -26,6 +26,11 @@ BODY_SIZE = "messaging.message.body.size"
 KAFKA_OFFSET = "messaging.kafka.offset"
 KAFKA_KEY = "messaging.kafka.message.key"
 KAFKA_TOMBSTONE = "messaging.kafka.message.tombstone"
+RABBITMQ_ROUTING_KEY = "messaging.rabbitmq.destination.routing_key"
+RABBITMQ_DELIVERY_TAG = "messaging.rabbitmq.message.delivery_tag"
+CONVERSATION_ID = "messaging.message.conversation_id"
+SQS_QUEUE_URL = "aws.sqs.queue.url"
+AWS_REQUEST_ID = "aws.request_id"
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
 ERROR_TYPE = "error.type"
@@ -38,6 +43,18 @@ CONSUMED_MESSAGES = "messaging.client.consumed.messages"
 QUEUE_DURATION = "unbroken.queue.duration"
 MALFORMED_CARRIERS = "unbroken.carriers.malformed"
 MALFORMED_FIELD = "unbroken.carrier.field"
+# What the conventions have no name for.
+LEFT_OUT = "unbroken.carrier.left_out"
+"""On a send span: the propagation fields for which the message had no room."""
+FULL_CARRIERS = "unbroken.carriers.full"
+REDELIVERED = "unbroken.message.redelivered"
+"""Whether the broker says that it has delivered the message before."""
+RECEIVE_COUNT = "unbroken.message.receive_count"
+"""How often the broker has delivered the message, this time included."""
+DEATH_COUNT = "unbroken.message.death.count"
+"""How often the message was dead-lettered; with it the queue and the reason of the last time."""
+DEATH_QUEUE = "unbroken.message.death.queue"
+DEATH_REASON = "unbroken.message.death.reason"
 
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 """Boundaries of the duration histograms, in seconds."""
@@ -49,6 +66,15 @@ METRIC_ATTRIBUTES = (OPERATION_NAME, SYSTEM, DESTINATION, GROUP, SERVER_ADDRESS,
 """What of a span's attributes goes on its metrics; `error.type` comes with the outcome."""
 
 Attributes = dict[str, Any]
+
+
+def span_name(attributes: Attributes) -> str:
+    """Return the name of a span: its operation, and the destination where it is known.
+
+    >>> span_name({OPERATION_NAME: "process", DESTINATION: "orders"})
+    'process orders'
+    """
+    return f"{attributes.get(OPERATION_NAME, '')} {attributes.get(DESTINATION, '')}".strip()
 
 
 def kafka_process(topic: str, partition: int | None, offset: int | None, key: object, tombstone: bool) -> Attributes:

@@ -11,13 +11,13 @@ from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, Span
 
 from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
-from unbroken.messaging.metrics import Instruments, Timing, add, failed, instruments, labels
+from unbroken.messaging.metrics import Instruments, Timing, add, count_left_out, failed, instruments, labels
 from unbroken.messaging.policy import InForce
 from unbroken.messaging.process import SCOPE_KEY, mark_failed
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.tracing import survived, tracing
+from unbroken.messaging.tracing import say_once, survived, tracing
 from unbroken.propagation import context
-from unbroken.propagation.carriers import NO_NAMES, Carrier, carrier_of
+from unbroken.propagation.carriers import ATTRIBUTES, MAPPING, NO_NAMES, Carrier, Fields, carrier_of
 from unbroken.propagation.context import (
     NOTHING,
     SPAN_KEY,
@@ -87,24 +87,25 @@ class send:  # noqa: N801 - read as a statement, like contextlib.suppress
     Args:
         destination: topic, queue or exchange.
         headers: the user's headers; `sending.headers` is a copy in the same shape with the context.
-        system: `messaging.system`.
+        system: `messaging.system`: `kafka`, `rabbitmq`, `aws_sqs`, or another whose wire the headers show.
         attributes: more attributes of the span, given to the sampler.
     """
 
-    __slots__ = ("_attributes", "_destination", "_headers", "_sending", "_token")
+    __slots__ = ("_attributes", "_carrier", "_destination", "_headers", "_operation", "_sending", "_token")
 
     def __init__(
         self, destination: str, headers: Any = None, *, system: str = "kafka", attributes: Attributes | None = None
     ) -> None:
         self._destination = destination
         self._headers = headers
+        self._operation, self._carrier = _SYSTEMS.get(system, ("send", None))
         self._attributes = {semconv.SYSTEM: system, **(attributes or {})}
         self._token: Any = None
 
     def __enter__(self) -> Sending:
         if self._token is not None:
             raise OpenTwice(self)
-        self._sending = begin(self._destination, self._headers, self._described)
+        self._sending = begin(self._destination, self._headers, self._described, self._carrier)
         if (inside := self._sending.context) is not None:
             self._token = attach(inside)
         return self._sending
@@ -119,20 +120,27 @@ class send:  # noqa: N801 - read as a statement, like contextlib.suppress
 
     def _described(self) -> Attributes:
         return {
-            semconv.OPERATION_NAME: "send",
+            semconv.OPERATION_NAME: self._operation,
             semconv.OPERATION_TYPE: "send",
             semconv.DESTINATION: self._destination,
             **self._attributes,
         }
 
 
-def begin(destination: str, headers: Any, describe: Callable[[], Attributes]) -> Sending:
+# How the brokers call it, and the wire where it is not read from the headers: those of Kafka come in several shapes.
+_SYSTEMS: dict[str, tuple[str, Carrier | None]] = {"rabbitmq": ("publish", MAPPING), "aws_sqs": ("send", ATTRIBUTES)}
+
+
+def begin(
+    destination: str, headers: Any, describe: Callable[[], Attributes], carrier: Carrier | None = None
+) -> Sending:
     """Start to send one message: its span, not current, and its headers.
 
     Args:
         destination: topic, queue or exchange.
         headers: the user's headers in the client's shape; None when there are none. Never changed.
         describe: returns the attributes of the span; called only when somebody observes the message.
+        carrier: the wire, where the shape of the headers does not tell it.
 
     Raises:
         UnknownCarrier: headers in a shape that no client takes.
@@ -140,18 +148,17 @@ def begin(destination: str, headers: Any, describe: Callable[[], Attributes]) ->
     ambient = current()
     if (ambient and is_suppressed(ambient)) or (InForce.policy.selective and not InForce.policy.covers(destination)):
         return Sending(headers, None, INVALID_SPAN)
-    carrier = carrier_of(headers)
+    if carrier is None:
+        carrier = carrier_of(headers)
     try:
-        return _begun(destination, headers, carrier, ambient, describe)
+        return _begun(headers, carrier, ambient, describe)
     except Exception as error:
         survived("send", error)
     fields, names = context.fields_of(ambient)
     return Sending(carrier.replaced(headers, fields, names), None, INVALID_SPAN)
 
 
-def _begun(
-    destination: str, headers: Any, carrier: Carrier, around: Context, describe: Callable[[], Attributes]
-) -> Sending:
+def _begun(headers: Any, carrier: Carrier, around: Context, describe: Callable[[], Attributes]) -> Sending:
     pairs = carrier.pairs(headers)
     is_empty = not headers or context.common(pairs) is NOTHING  # the rule: no propagation field among them
     ambient: Any = around.get(SPAN_KEY)
@@ -165,12 +172,14 @@ def _begun(
             around = Context({**around, **context.context_of(origin)})
         elif _is_foreign(origin.span_context, parent, around):
             kept = origin.span_context
-    span = _span(destination, around, parent, kept, describe)
+    span = _span(around, parent, kept, describe)
     sending = Sending(headers, around, INVALID_SPAN if span is None else span)
     try:
         if kept is None:
             fields, names = context.fields_of(around, span)
             sending.headers = carrier.replaced(headers, fields, NO_NAMES if is_empty else names)
+            if carrier.limit is not None:
+                _say_what_was_left_out(sending, fields, describe)
         if (found := instruments()) is not None:
             sending.timed(found, describe())
     except Exception as error:
@@ -179,7 +188,6 @@ def _begun(
 
 
 def _span(
-    destination: str,
     around: Context,
     parent: SpanContext | None,
     kept: SpanContext | None,
@@ -195,10 +203,20 @@ def _span(
         # The context on the wire is this span's own: PRODUCER. The user's own was kept: CLIENT, linked to it.
         kind = SpanKind.PRODUCER if kept is None else SpanKind.CLIENT
         links = [Link(kept)] if kept is not None else []
-        return traced.tracer.start_span(f"send {destination}", around, kind, describe(), links)
+        attributes = describe()
+        return traced.tracer.start_span(semconv.span_name(attributes), around, kind, attributes, links)
     except Exception as error:
         survived("the start of a span", error)
         return None
+
+
+def _say_what_was_left_out(sending: Sending, fields: Fields, describe: Callable[[], Attributes]) -> None:
+    """Say on the span, in a metric and once in the log which fields the message had no room for."""
+    missing = [name for name, _ in fields if name not in sending.headers]
+    if missing:
+        sending.span.set_attribute(semconv.LEFT_OUT, missing)
+        count_left_out(describe()[semconv.SYSTEM], missing)
+        say_once(f"a message has as many headers as its broker allows: it is sent without {', '.join(missing)}")
 
 
 def _tell(span: Span, error: BaseException | str | None, attributes: Attributes | None) -> None:

@@ -96,6 +96,7 @@ def _version() -> str:
 
 
 _logged: set[tuple[str, type[BaseException]]] = set()
+_said: set[str] = set()
 
 
 def survived(where: str, error: Exception) -> None:
@@ -103,3 +104,10 @@ def survived(where: str, error: Exception) -> None:
     if (where, type(error)) not in _logged:
         _logged.add((where, type(error)))
         _logger.error("telemetry failed in %s; the message goes on without it (logged once)", where, exc_info=error)
+
+
+def say_once(text: str) -> None:
+    """Log a warning about messages, once per text."""
+    if text not in _said:
+        _said.add(text)
+        _logger.warning("%s (logged once)", text)

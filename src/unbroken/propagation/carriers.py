@@ -6,8 +6,9 @@ A carrier reads without changing and writes a copy: the user's headers stay in o
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeGuard, get_args
 
 from unbroken.errors import UnknownCarrier
 
@@ -32,8 +33,16 @@ def names_of(*names: str) -> Names:
     return frozenset((*lower, *(name.encode() for name in lower)))
 
 
+Wire = Literal["kafka", "amqp", "sqs"]
+
+
 class Carrier(Protocol):
     """How one wire holds headers."""
+
+    @property
+    def limit(self) -> int | None:
+        """How many headers a message can have, None where there is no limit; `replaced` leaves out what is over it."""
+        ...
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the headers as pairs of name and value, in order."""
@@ -46,6 +55,8 @@ class Carrier(Protocol):
 
 class PairsCarrier:
     """Headers as a list or tuple of `(name, bytes)`: the Kafka wire. None is an empty list."""
+
+    limit = None
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the headers themselves."""
@@ -71,6 +82,8 @@ class PairsCarrier:
 class MappingCarrier:
     """Headers as a mapping of text: what confluent-kafka takes as a dict, and the AMQP wire."""
 
+    limit = None
+
     def pairs(self, headers: Any) -> Pairs:
         """Return the items."""
         return headers.items() if headers else ()
@@ -83,6 +96,42 @@ class MappingCarrier:
         return kept
 
 
+class AttributesCarrier:
+    """Headers as the message attributes of SQS, `{name: {"DataType": "String", "StringValue": text}}`, at most ten.
+
+    Those of a Lambda record (`stringValue`) and of an SNS envelope (`Value`) are read too.
+    """
+
+    limit = 10  # SQS: "Each message can have up to 10 attributes."
+
+    def pairs(self, headers: Any) -> Pairs:
+        """Return the name and the text, or the octets, of each attribute."""
+        return [(name, _attribute_value(value)) for name, value in headers.items()] if headers else ()
+
+    def replaced(self, headers: Any, fields: Fields, names: Names) -> Any:
+        """Return a copy with as many of the `fields` as there is room for, the first before the others."""
+        given: dict[Any, Any] = headers or {}
+        kept: dict[Any, Any] = {name: value for name, value in given.items() if not _is_named((name,), names)}
+        for name, value in fields:
+            if len(kept) < self.limit or name in kept:
+                kept[name] = {"DataType": "String", "StringValue": _NOT_XML.sub("?", value.decode())}
+        return kept
+
+
+# What SQS refuses in a text: all but #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ATTRIBUTE_VALUES = ("StringValue", "BinaryValue", "stringValue", "binaryValue", "Value")
+
+
+def _attribute_value(attribute: object) -> object:
+    """Return what an attribute holds; what is no attribute stands for itself, the reader says what is wrong with it."""
+    if _is_mapping(attribute):
+        for name in _ATTRIBUTE_VALUES:
+            if name in attribute:
+                return attribute[name]
+    return attribute
+
+
 @functools.lru_cache(maxsize=64)  # a Jaeger propagator names a header after each baggage key
 def _initials(names: Names) -> frozenset[str | int]:
     """Return the first letter of each name in both cases, of text and of octets."""
@@ -93,19 +142,40 @@ def _initials(names: Names) -> frozenset[str | int]:
 
 PAIRS = PairsCarrier()
 MAPPING = MappingCarrier()
+ATTRIBUTES = AttributesCarrier()
+_WIRES: dict[str, Carrier] = {"kafka": PAIRS, "amqp": MAPPING, "sqs": ATTRIBUTES}
+
+
+def carrier_for(wire: Wire) -> Carrier:
+    """Return the carrier of a wire.
+
+    Raises:
+        ValueError: none of the wires that unbroken knows.
+    """
+    if wire not in _WIRES:
+        raise ValueError(f"wire must be one of {', '.join(get_args(Wire))}, not {wire!r}")
+    return _WIRES[wire]
 
 
 def carrier_of(headers: object) -> Carrier:
-    """Return the carrier for headers of this shape; None is the Kafka wire.
+    """Return the carrier for headers of this shape; None is the Kafka wire, an empty mapping not that of SQS.
 
     Raises:
         UnknownCarrier: neither a list, a tuple, a mapping nor None.
     """
     if headers is None or isinstance(headers, (list, tuple)):
         return PAIRS
-    if isinstance(headers, Mapping):
-        return MAPPING
+    if _is_mapping(headers):
+        return ATTRIBUTES if headers and all(map(_is_attribute, headers.values())) else MAPPING
     raise UnknownCarrier(headers)
+
+
+def _is_attribute(value: object) -> bool:
+    return _is_mapping(value) and ("DataType" in value or "dataType" in value)
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, object]]:
+    return isinstance(value, Mapping)
 
 
 def _is_named(pair: Any, names: Names) -> bool:

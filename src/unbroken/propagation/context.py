@@ -31,7 +31,7 @@ from opentelemetry.trace import (
 
 from unbroken.errors import InvalidHeader, OpenTwice
 from unbroken.propagation import propagators, w3c
-from unbroken.propagation.carriers import NO_NAMES, Fields, Names, Pairs, carrier_of, names_of
+from unbroken.propagation.carriers import NO_NAMES, Fields, Names, Pairs, Wire, carrier_for, carrier_of, names_of
 
 # The keys under which OpenTelemetry keeps span and baggage are private; what its public functions make shows them.
 SPAN_KEY: str = next(iter(set_span_in_context(INVALID_SPAN, Context())))
@@ -161,20 +161,25 @@ def context_of(carried: Origin) -> Context:
 
 
 # Any, because each client declares another type of list for headers, and lists are invariant.
-def inject(headers: Any = None, *, context: Context | None = None) -> Any:
+def inject(headers: Any = None, *, context: Context | None = None, wire: Wire | None = None) -> Any:
     """Return a copy of `headers`, in the same shape, that carries the context (default: the current one).
 
     Each propagation field is replaced wherever it stands and in whatever case; the user's headers keep their order.
     A context without span and baggage leaves them all as they are.
 
     Args:
-        headers: a list or tuple of pairs (values become bytes), a mapping (values become text), or None for a new list.
+        headers: a list or tuple of pairs (values become bytes), a mapping (values become text), the attributes of an
+            SQS message, or None for a new list.
         context: what to carry.
+        wire: `kafka`, `amqp` or `sqs`, where the headers do not show it: None, or an empty mapping for SQS.
 
     Raises:
         UnknownCarrier: `headers` has another shape.
+        ValueError: `wire` is none of the three.
     """
     fields, names = fields_of(current() if context is None else context)
+    if wire is not None:
+        return carrier_for(wire).replaced(headers, fields, names)
     if headers is None:
         return fields
     return carrier_of(headers).replaced(headers, fields, names)

@@ -1,0 +1,132 @@
+"""`settle`: messages acknowledged, rejected or deleted, one CLIENT span tied to the process spans."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from types import TracebackType
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
+
+from unbroken.errors import OpenTwice
+from unbroken.messaging import semconv
+from unbroken.messaging.metrics import Timing, instruments, labels
+from unbroken.messaging.policy import InForce
+from unbroken.messaging.process import SCOPE_KEY, mark_failed
+from unbroken.messaging.receipts import recall
+from unbroken.messaging.semconv import Attributes
+from unbroken.messaging.tracing import survived, tracing
+from unbroken.propagation.context import SPAN_KEY, attach, current, detach, is_suppressed
+
+
+class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
+    """A block in which a client settles messages; its CLIENT span is a child of the process span.
+
+    One message: child of its process span, inside its block and after it. Several: child of the ambient span, linked to
+    the process span of each. A message of which nothing is known and that is settled outside of any span gets none: a
+    trace of one acknowledgement tells nothing.
+
+        with settle("ack", [receipt], attributes):
+            channel.basic_ack(delivery_tag)
+
+    Args:
+        operation: `messaging.operation.name`.
+        receipts: what `MessageType.receipt` returned for the messages.
+        attributes: of the span; at least system and, where known, destination.
+    """
+
+    __slots__ = ("_attributes", "_receipts", "_timing", "_token", "operation", "span")
+
+    span: Span
+    """The span of the block; set on entering."""
+
+    def __init__(self, operation: str, receipts: Sequence[Hashable], attributes: Attributes) -> None:
+        self.operation = operation
+        self._receipts = receipts
+        self._attributes = attributes
+        self._token: Any = None
+
+    def __enter__(self) -> settle:
+        if self._token is not None:
+            raise OpenTwice(self)
+        self.span = INVALID_SPAN
+        self._timing: Timing | None = None
+        try:
+            inside = self._open(current())
+        except Exception as error:
+            survived("settle", error)
+            return self
+        if inside is not None:
+            self._token = attach(inside)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            detach(self._token)
+            self._token = None
+        self.end(error)
+
+    def end(self, error: BaseException | str | None = None) -> None:
+        """End the span, once, with an exception or the error code of the broker; `__exit__` does it otherwise."""
+        try:
+            timing, self._timing = self._timing, None
+            if timing is not None:
+                timing.finish(error)
+            span = self.span
+            if span.is_recording():
+                try:
+                    if isinstance(error, str):
+                        span.set_attribute(semconv.ERROR_TYPE, error)
+                        span.set_status(Status(StatusCode.ERROR, error))
+                    elif error is not None:
+                        mark_failed(span, error)
+                finally:
+                    span.end()
+        except Exception as failure:
+            survived("settle", failure)
+
+    def _open(self, ambient: Context) -> Context | None:
+        scope: Any = ambient.get(SCOPE_KEY)
+        known = [found for receipt in self._receipts if (found := _process_span(receipt, scope)) is not None]
+        rules = InForce.policy
+        if is_suppressed(ambient) or (
+            rules.selective and not rules.covers(self._attributes.get(semconv.DESTINATION, ""))
+        ):
+            return None
+        attributes: Attributes = {
+            **self._attributes,
+            semconv.OPERATION_NAME: self.operation,
+            semconv.OPERATION_TYPE: "settle",
+        }
+        if len(self._receipts) > 1:
+            attributes[semconv.MESSAGE_COUNT] = len(self._receipts)
+        if (measured := instruments()) is not None:
+            self._timing = Timing(measured.operation_duration, labels(attributes))
+        traced = tracing()
+        if traced.tracer is None or not (rules.spans and rules.settle):
+            return None
+        around = ambient
+        if len(known) == 1 and not (scope is not None and scope.span.get_span_context() is known[0]):
+            around = Context({**ambient, SPAN_KEY: NonRecordingSpan(known[0])})
+        span: Any = around.get(SPAN_KEY)
+        parent: SpanContext | None = span.get_span_context() if span is not None else None
+        if parent is None or not parent.is_valid:
+            if not known:
+                return None
+        elif traced.drops(parent):
+            return None
+        links = [Link(one) for one in known] if len(known) > 1 else []
+        self.span = traced.tracer.start_span(semconv.span_name(attributes), around, SpanKind.CLIENT, attributes, links)
+        return Context({**ambient, SPAN_KEY: self.span})
+
+
+def _process_span(receipt: Hashable, scope: Any) -> SpanContext | None:
+    """Return the process span of a message: of the block that is open, or remembered from its own."""
+    if scope is not None and scope.kind.receipt is not None and scope.kind.receipt(scope.message) == receipt:
+        scope.is_settled = True
+        span_context: SpanContext = scope.span.get_span_context()
+        return span_context if span_context.is_valid else None
+    return recall(receipt)
