@@ -7,6 +7,7 @@
 """
 
 import os
+import pwd
 import shutil
 import socket
 import string
@@ -27,10 +28,10 @@ _INPUTS = Path(__file__).parent / "rabbitmq"
 _SECONDS_TO_START = 180.0  # 8-10 s on an idle machine of two cores; a loaded one takes ten times that
 _SECONDS_FOR_EPMD = 30.0
 
-# The scripts themselves, not the commands of the same name in /usr/sbin: those change the user with `su`, which puts
-# a process between us and the node that does not end with us.
-_FOLDERS = ("/usr/lib/rabbitmq/bin", os.defpath)
-_OWNER = "rabbitmq"  # the user that the package makes: Debian's scripts refuse to run as root
+# Where Debian keeps the scripts themselves. The command of the same name in /usr/sbin changes the user with `su`, which
+# puts a process between us and the node that does not end with us.
+SCRIPTS = Path("/usr/lib/rabbitmq/bin")
+_OWNER = "rabbitmq"  # the user that the package makes for its servers
 
 
 @contextmanager
@@ -56,7 +57,7 @@ class RabbitMQ:
     def __init__(self) -> None:
         self._port, self._distribution_port, self._epmd_port = free_port(), free_port(), free_port()
         self._home = Path(tempfile.mkdtemp(prefix="unbroken-rabbitmq-"))
-        self._user = _OWNER if os.geteuid() == 0 else None
+        self._user = _user()
         self._epmd: ServerProcess | None = None
         self._node: ServerProcess | None = None
 
@@ -159,12 +160,20 @@ class RabbitMQ:
         shutil.rmtree(self._home, ignore_errors=True)
 
 
+def _user() -> str | None:
+    """The user to become, or None to stay who we are."""
+    try:
+        return pwd.getpwnam(_OWNER).pw_name if os.geteuid() == 0 else None
+    except KeyError:  # a RabbitMQ that is not Debian's runs as root too
+        return None
+
+
 def _command(name: str) -> str:
     """The path of a command of the package."""
-    command = shutil.which(name, path=os.pathsep.join((*_FOLDERS, os.environ.get("PATH", ""))))
+    command = shutil.which(name, path=f"{SCRIPTS}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
     if command is None:
         raise Unavailable(
-            f"RabbitMQ needs `{name}`, which is not in {_FOLDERS[0]} nor in PATH. Debian: apt-get install "
+            f"RabbitMQ needs `{name}`, which is neither in {SCRIPTS} nor in PATH. Debian: apt-get install "
             f"rabbitmq-server. Or use a running RabbitMQ: {ENVIRONMENT_VARIABLE}=amqp://guest:guest@host:port/"
         )
     return command
