@@ -5,19 +5,31 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 
 from services import Unavailable
+from services import elasticmq as elasticmq_service
 from services import kafka as kafka_service
+from services import rabbitmq as rabbitmq_service
 from services.kafka import Kafka
+from services.rabbitmq import RabbitMQ
 
-SERVERS = ("embedded", "real", "chromium")
+SERVERS = ("embedded", "real", "rabbitmq", "elasticmq", "chromium")
 _LEFT_OUT = pytest.StashKey[dict[str, str]]()
-_FIXTURES = {"embedded": "embedded", "real_kafka": "real", "own_kafka": "real", "chromium": "chromium"}
+_FIXTURES = {
+    "embedded": "embedded",
+    "real_kafka": "real",
+    "own_kafka": "real",
+    "rabbitmq": "rabbitmq",
+    "own_rabbitmq": "rabbitmq",
+    "elasticmq": "elasticmq",
+    "chromium": "chromium",
+}
+_T = TypeVar("_T")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -79,6 +91,14 @@ def _leave_out(config: pytest.Config, name: str, why: str) -> NoReturn:
     pytest.skip(f"{name}: {why}")
 
 
+def _entered(config: pytest.Config, stack: ExitStack, name: str, server: AbstractContextManager[_T]) -> _T:
+    """What a server's block gives; a server that this machine cannot run ends the test."""
+    try:
+        return stack.enter_context(server)
+    except Unavailable as error:
+        _leave_out(config, name, str(error))
+
+
 @pytest.fixture(autouse=True)
 def the_context_is_as_it_was(no_leaked_context: None) -> None:
     """Every test ends with the OpenTelemetry context, and the open spans, that it began with."""
@@ -118,22 +138,35 @@ def embedded(pytestconfig: pytest.Config) -> Iterator[str]:
 def real_kafka(pytestconfig: pytest.Config) -> Iterator[str]:
     """The bootstrap address of an Apache Kafka, started for this session or given by UNBROKEN_KAFKA."""
     with ExitStack() as stack:
-        try:
-            bootstrap = stack.enter_context(kafka_service.running())
-        except Unavailable as error:
-            _leave_out(pytestconfig, "real Kafka", str(error))
-        yield bootstrap
+        yield _entered(pytestconfig, stack, "real Kafka", kafka_service.running())
 
 
 @pytest.fixture
 def own_kafka(pytestconfig: pytest.Config) -> Iterator[Kafka]:
     """An Apache Kafka of the test's own, also when UNBROKEN_KAFKA is set: to be killed and started again."""
     with ExitStack() as stack:
-        try:
-            kafka = stack.enter_context(Kafka())
-        except Unavailable as error:
-            _leave_out(pytestconfig, "a Kafka to kill", str(error))
-        yield kafka
+        yield _entered(pytestconfig, stack, "a Kafka to kill", Kafka())
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(pytestconfig: pytest.Config) -> Iterator[str]:
+    """The URL of a RabbitMQ, started for this session or given by UNBROKEN_AMQP."""
+    with ExitStack() as stack:
+        yield _entered(pytestconfig, stack, "RabbitMQ", rabbitmq_service.running())
+
+
+@pytest.fixture
+def own_rabbitmq(pytestconfig: pytest.Config) -> Iterator[RabbitMQ]:
+    """A RabbitMQ of the test's own, also when UNBROKEN_AMQP is set: to be killed and started again."""
+    with ExitStack() as stack:
+        yield _entered(pytestconfig, stack, "a RabbitMQ to kill", RabbitMQ())
+
+
+@pytest.fixture(scope="session")
+def elasticmq(pytestconfig: pytest.Config) -> Iterator[str]:
+    """The endpoint URL of an ElasticMQ, started for this session or given by UNBROKEN_SQS."""
+    with ExitStack() as stack:
+        yield _entered(pytestconfig, stack, "ElasticMQ", elasticmq_service.running())
 
 
 @pytest.fixture(scope="session")
