@@ -20,7 +20,7 @@ from services.rabbitmq import RabbitMQ
 
 SERVERS = ("embedded", "real", "rabbitmq", "elasticmq", "chromium")
 _LEFT_OUT = pytest.StashKey[dict[str, str]]()
-_FIXTURES = {
+SERVER_OF = {
     "embedded": "embedded",
     "real_kafka": "real",
     "own_kafka": "real",
@@ -58,7 +58,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     unwanted = _unwanted(config)
     dropped = [
-        item for item in items if any(_FIXTURES.get(name) in unwanted for name in getattr(item, "fixturenames", ()))
+        item for item in items if any(SERVER_OF.get(name) in unwanted for name in getattr(item, "fixturenames", ()))
     ]
     if dropped:
         config.hook.pytest_deselected(items=dropped)

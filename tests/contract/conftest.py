@@ -1,4 +1,4 @@
-"""Each client on each broker, an own topic for each test, and the spans that the test made."""
+"""Each client on each of its servers, an own topic for each test, and the spans that the test made."""
 
 import uuid
 from collections.abc import Iterator
@@ -8,20 +8,45 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.trace import SpanKind
 
-from tests.contract.clients import CLIENTS, Client, ConfluentShare
+from tests.conftest import SERVER_OF
+from tests.contract.clients import CLIENTS, Client, ConfluentShare, KafkaClient
+
+UNABLE = {(ConfluentShare, "embedded")}
+"""The embedded broker knows no share groups."""
+ON_SERVERS = [(kind, server) for kind in CLIENTS for server in kind.servers if (kind, server) not in UNABLE]
+
+
+def ids(pairs: list[tuple[type[Client], str]]) -> list[str]:
+    """The name of a client, and of its server where it has several."""
+    return [f"{kind.name}-{server}" if len(kind.servers) > 1 else kind.name for kind, server in pairs]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each test its clients, of the kind that its argument declares."""
+    for name in {"client", "real_client"}.intersection(metafunc.fixturenames):
+        wanted = metafunc.function.__annotations__.get(name, Client)
+        pairs = [
+            (kind, server)
+            for kind, server in ON_SERVERS
+            if issubclass(kind, wanted) and (name == "client" or server == "real_kafka")
+        ]
+        metafunc.parametrize(name, pairs, ids=ids(pairs), indirect=True, scope="session")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what a broker cannot be asked: the embedded one knows no share groups."""
-    impossible = [item for item in items if _is_impossible(item)]
-    if impossible:
-        config.hook.pytest_deselected(items=impossible)
-        items[:] = [item for item in items if item not in impossible]
+    """Leave out the clients whose server is not part of this run."""
+    unwanted = config.getoption("--without").split(",")
+    dropped = [item for item in items if SERVER_OF.get(server_of(item)) in unwanted]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
 
 
-def _is_impossible(item: pytest.Item) -> bool:
+def server_of(item: pytest.Item) -> str:
+    """The fixture of the server that a test of the contract runs on, nothing for other tests."""
     params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return params.get("kafka") == "embedded" and params.get("client") is ConfluentShare
+    found = [params[name][1] for name in ("client", "real_client") if isinstance(params.get(name), tuple)]
+    return found[0] if found else ""
 
 
 class Spans(SpanProcessor):
@@ -82,21 +107,23 @@ def topic() -> str:
     return f"contract-{uuid.uuid4().hex[:12]}"
 
 
-@pytest.fixture(scope="session", params=CLIENTS, ids=[kind.name for kind in CLIENTS])
-def client(request: pytest.FixtureRequest, kafka: str) -> Iterator[Client]:
-    """Each client on each broker."""
-    yield from _client(request.param, kafka, embedded=kafka == request.getfixturevalue("embedded"))
+@pytest.fixture(scope="session")
+def client(request: pytest.FixtureRequest) -> Iterator[Client]:
+    """Each client on each of its servers."""
+    yield from _client(request)
 
 
-@pytest.fixture(scope="session", params=CLIENTS, ids=[kind.name for kind in CLIENTS])
-def real_client(request: pytest.FixtureRequest, real_kafka: str) -> Iterator[Client]:
-    """Each client on a real Kafka: for what the embedded one has not, or not truly."""
-    yield from _client(request.param, real_kafka, embedded=False)
+@pytest.fixture(scope="session")
+def real_client(request: pytest.FixtureRequest) -> Iterator[Client]:
+    """Each client of Kafka on a real one: for what the embedded one has not, or not truly."""
+    yield from _client(request)
 
 
-def _client(kind: type[Client], bootstrap: str, *, embedded: bool) -> Iterator[Client]:
+def _client(request: pytest.FixtureRequest) -> Iterator[Client]:
+    kind, server = request.param
     if (missing := kind.missing()) is not None:
         pytest.skip(missing)
-    client = kind(bootstrap, embedded)
+    address = request.getfixturevalue(server)
+    client = kind(address, server == "embedded") if issubclass(kind, KafkaClient) else kind(address)
     yield client
     client.close()

@@ -7,12 +7,12 @@ from contextlib import closing
 import pytest
 from opentelemetry import trace
 
-from tests.contract.clients import Client
+from tests.contract.clients import KafkaClient
 from tests.contract.conftest import Spans
 from unbroken import process
 
 
-def publish(client: Client, topic: str, count: int) -> dict[bytes, int]:
+def publish(client: KafkaClient, topic: str, count: int) -> dict[bytes, int]:
     """Send so many messages to two partitions, each in its own trace, and return the trace of each value."""
     traces = {}
     for number in range(count):
@@ -24,7 +24,9 @@ def publish(client: Client, topic: str, count: int) -> dict[bytes, int]:
     return traces
 
 
-def test_a_batch_interrupted_by_a_rebalance_keeps_its_traces(real_client: Client, topic: str, spans: Spans) -> None:
+def test_a_batch_interrupted_by_a_rebalance_keeps_its_traces(
+    real_client: KafkaClient, topic: str, spans: Spans
+) -> None:
     if not real_client.has_partitions:
         pytest.skip("a share group assigns no partitions that a rebalance could take away")
     real_client.create_topic(topic, partitions=2)
@@ -51,7 +53,7 @@ def test_a_batch_interrupted_by_a_rebalance_keeps_its_traces(real_client: Client
     assert {real_client.value(message) for message in batch} <= set(seen)
 
 
-def join(kind: type[Client], bootstrap: str, topic: str) -> None:
+def join(kind: type[KafkaClient], bootstrap: str, topic: str) -> None:
     """Be a second member of the group, with a client of its own, until a partition was taken over: a message came."""
     client = kind(bootstrap, embedded=False)
     with closing(client), client.member(topic, topic) as reader:
@@ -59,7 +61,7 @@ def join(kind: type[Client], bootstrap: str, topic: str) -> None:
 
 
 def test_messages_of_a_committed_transaction_are_in_the_trace_of_their_producer(
-    real_client: Client, topic: str, spans: Spans
+    real_client: KafkaClient, topic: str, spans: Spans
 ) -> None:
     able(real_client)
     with trace.get_tracer("test").start_as_current_span("order") as order:
@@ -72,7 +74,9 @@ def test_messages_of_a_committed_transaction_are_in_the_trace_of_their_producer(
     assert seen == [order.get_span_context().trace_id] * 2
 
 
-def test_messages_of_an_aborted_transaction_are_not_processed(real_client: Client, topic: str, spans: Spans) -> None:
+def test_messages_of_an_aborted_transaction_are_not_processed(
+    real_client: KafkaClient, topic: str, spans: Spans
+) -> None:
     able(real_client)
     real_client.transact(topic, [b"one", b"two"], commit=False)
     real_client.transact(topic, [b"three"], commit=True)
@@ -82,14 +86,14 @@ def test_messages_of_an_aborted_transaction_are_not_processed(real_client: Clien
 
 @pytest.mark.parametrize("commit", [True, False], ids=["commit", "abort"])
 def test_every_send_span_has_ended_with_its_transaction(
-    real_client: Client, topic: str, spans: Spans, commit: bool
+    real_client: KafkaClient, topic: str, spans: Spans, commit: bool
 ) -> None:
     able(real_client)
     real_client.transact(topic, [b"one", b"two"], commit=commit)
     assert len(spans.sent) == 2
 
 
-def able(client: Client) -> None:
+def able(client: KafkaClient) -> None:
     """Skip the test where the installed version of the client has no transactions."""
     if (missing := client.transactions_missing()) is not None:
         pytest.skip(missing)

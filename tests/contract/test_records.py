@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 
-from tests.contract.clients import Client
+from tests.contract.clients import KafkaClient
 from tests.contract.conftest import Spans
-from unbroken import forward, inject, process
+from unbroken import forward, process
 
 KEY = "messaging.kafka.message.key"
 TOMBSTONE = "messaging.kafka.message.tombstone"
 
 
-def arrived(client: Client, topic: str, value: Any = b"value", *, key: Any = None, headers: Any = None) -> Any:
+def arrived(client: KafkaClient, topic: str, value: Any = b"value", *, key: Any = None, headers: Any = None) -> Any:
     """The message as a consumer gets it, after a block that processed it in the trace of its producer."""
     with trace.get_tracer("test").start_as_current_span("order") as order:
         client.send(topic, value, key=key, headers=headers)
@@ -31,62 +31,49 @@ def process_attributes(spans: Spans) -> dict[str, Any]:
     return dict(span.attributes or {})
 
 
-def test_a_tombstone_is_said_to_be_one(client: Client, topic: str, spans: Spans) -> None:
+def test_a_tombstone_is_said_to_be_one(client: KafkaClient, topic: str, spans: Spans) -> None:
     arrived(client, topic, None, key=b"order-1")
     assert process_attributes(spans)[TOMBSTONE] is True
 
 
-def test_an_empty_value_is_no_tombstone(client: Client, topic: str, spans: Spans) -> None:
+def test_an_empty_value_is_no_tombstone(client: KafkaClient, topic: str, spans: Spans) -> None:
     arrived(client, topic, b"", key=b"order-1")
     assert TOMBSTONE not in process_attributes(spans)
 
 
-def test_a_key_is_on_the_span(client: Client, topic: str, spans: Spans) -> None:
+def test_a_key_is_on_the_span(client: KafkaClient, topic: str, spans: Spans) -> None:
     arrived(client, topic, key="ärger".encode())
     assert process_attributes(spans)[KEY] == "ärger"
 
 
-def test_a_null_key_is_not_on_the_span(client: Client, topic: str, spans: Spans) -> None:
+def test_a_null_key_is_not_on_the_span(client: KafkaClient, topic: str, spans: Spans) -> None:
     arrived(client, topic)
     assert KEY not in process_attributes(spans)
 
 
-def test_a_key_that_is_no_text_is_not_on_the_span(client: Client, topic: str, spans: Spans) -> None:
+def test_a_key_that_is_no_text_is_not_on_the_span(client: KafkaClient, topic: str, spans: Spans) -> None:
     arrived(client, topic, key=b"\xff\xfe")
     assert KEY not in process_attributes(spans)
 
 
-def test_headers_that_are_no_text_arrive_as_they_were(client: Client, topic: str, spans: Spans) -> None:
+def test_headers_that_are_no_text_arrive_as_they_were(client: KafkaClient, topic: str, spans: Spans) -> None:
     message = arrived(client, topic, headers=[("binary", b"\xff\x00\xfe"), ("empty", b"")])
     assert client.headers(message)[:2] == [("binary", b"\xff\x00\xfe"), ("empty", b"")]
 
 
-def test_a_repeated_header_arrives_repeated(client: Client, topic: str, spans: Spans) -> None:
+def test_a_repeated_header_arrives_repeated(client: KafkaClient, topic: str, spans: Spans) -> None:
     message = arrived(client, topic, headers=[("tag", b"1"), ("other", b""), ("tag", b"2")])
     assert client.headers(message)[:3] == [("tag", b"1"), ("other", b""), ("tag", b"2")]
 
 
-def test_a_header_of_a_client_that_writes_text_is_found(client: Client, topic: str, spans: Spans) -> None:
-    client.send_plain(topic, b"value", [("TraceParent", b" 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")])
-    with client.reader(topic) as reader, process(reader.one()) as span:
-        assert span.get_span_context().trace_id == 0x0AF7651916CD43DD8448EB211C80319C
-
-
-def test_a_malformed_traceparent_starts_a_trace(client: Client, topic: str, spans: Spans) -> None:
-    client.send_plain(topic, b"value", [("traceparent", b"\xff" * 55)])
-    with client.reader(topic) as reader, process(reader.one()):
-        pass
-    assert spans.processed[0].parent is None
-
-
-def test_a_null_header_is_survived(client: Client, topic: str, spans: Spans) -> None:
+def test_a_null_header_is_survived(client: KafkaClient, topic: str, spans: Spans) -> None:
     message = read_with_null(client, topic)
     with process(message):
         pass
     assert len(spans.processed) == 1
 
 
-def test_a_message_with_a_null_header_can_be_forwarded(client: Client, topic: str, spans: Spans) -> None:
+def test_a_message_with_a_null_header_can_be_forwarded(client: KafkaClient, topic: str, spans: Spans) -> None:
     message = read_with_null(client, topic)
     client.send(f"{topic}-dlq", b"value", headers=forward(message))
     client.flush()
@@ -95,7 +82,7 @@ def test_a_message_with_a_null_header_can_be_forwarded(client: Client, topic: st
     assert null == (None if client.sends_null_headers else b"")
 
 
-def read_with_null(client: Client, topic: str) -> Any:
+def read_with_null(client: KafkaClient, topic: str) -> Any:
     """A message whose headers have null values, the propagation field too, written by a client that can."""
     import confluent_kafka
 
@@ -106,19 +93,21 @@ def read_with_null(client: Client, topic: str) -> Any:
         return reader.one()
 
 
-def test_a_thousand_headers_arrive_in_order(client: Client, topic: str, spans: Spans) -> None:
+def test_a_thousand_headers_arrive_in_order(client: KafkaClient, topic: str, spans: Spans) -> None:
     headers = [(f"name-{number}", b"%d" % number) for number in range(1000)]
     message = arrived(client, topic, headers=headers)
     assert client.headers(message)[:1000] == headers
 
 
-def test_a_header_of_one_mebibyte_arrives(client: Client, topic: str, spans: Spans) -> None:
+def test_a_header_of_one_mebibyte_arrives(client: KafkaClient, topic: str, spans: Spans) -> None:
     client.create_topic(topic, max_message_bytes=4 << 20)
     message = arrived(client, topic, headers=[("large", b"x" * (1 << 20))])
     assert dict(client.headers(message))["large"] == b"x" * (1 << 20)
 
 
-def test_a_message_with_a_header_of_one_mebibyte_can_be_forwarded(client: Client, topic: str, spans: Spans) -> None:
+def test_a_message_with_a_header_of_one_mebibyte_can_be_forwarded(
+    client: KafkaClient, topic: str, spans: Spans
+) -> None:
     client.create_topic(topic, max_message_bytes=4 << 20)
     client.create_topic(f"{topic}-dlq", max_message_bytes=4 << 20)
     message = arrived(client, topic, headers=[("large", b"x" * (1 << 20))])
@@ -130,7 +119,7 @@ def test_a_message_with_a_header_of_one_mebibyte_can_be_forwarded(client: Client
 
 @pytest.mark.parametrize("by_position", [True, False], ids=["by-position", "by-name"])
 def test_the_headers_of_the_application_go_with_the_context(
-    client: Client, topic: str, spans: Spans, by_position: bool
+    client: KafkaClient, topic: str, spans: Spans, by_position: bool
 ) -> None:
     if by_position:
         client.send_by_position(topic, b"value", [("tenant", b"a")])
@@ -139,16 +128,3 @@ def test_the_headers_of_the_application_go_with_the_context(
     client.flush()
     with client.reader(topic) as reader:
         assert [name for name, _ in client.headers(reader.one())] == ["tenant", "traceparent"]
-
-
-def test_the_list_of_the_application_is_not_changed(client: Client, topic: str, spans: Spans) -> None:
-    headers = [("tenant", b"a")]
-    client.send(topic, headers=headers)
-    client.flush()
-    assert headers == [("tenant", b"a")]
-
-
-def test_headers_that_were_injected_before_are_replaced(client: Client, topic: str, spans: Spans) -> None:
-    with trace.get_tracer("test").start_as_current_span("order"):
-        message = arrived(client, topic, headers=inject([("tenant", b"a")]))
-    assert [name for name, _ in client.headers(message)] == ["tenant", "traceparent"]

@@ -1,0 +1,18 @@
+"""One driver per client."""
+
+from tests.contract.clients.aiokafka import Aiokafka
+from tests.contract.clients.confluent import Confluent, ConfluentAIO, ConfluentSerializing, ConfluentShare
+from tests.contract.clients.driver import Client, KafkaClient
+from tests.contract.clients.kafka_python import KafkaPython
+
+KAFKA: list[type[KafkaClient]] = [
+    Confluent,
+    ConfluentSerializing,
+    ConfluentAIO,
+    ConfluentShare,
+    Aiokafka,
+    KafkaPython,
+]
+CLIENTS: list[type[Client]] = [*KAFKA]
+
+__all__ = ["CLIENTS", "KAFKA", "Client", "ConfluentShare", "KafkaClient", "KafkaPython"]
