@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from opentelemetry import trace
@@ -44,7 +45,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def server_of(item: pytest.Item) -> str:
     """The fixture of the server that a test of the contract runs on, nothing for other tests."""
-    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    params: dict[str, Any] = (
+        item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    )
     found = [params[name][1] for name in ("client", "real_client") if isinstance(params.get(name), tuple)]
     return found[0] if found else ""
 
