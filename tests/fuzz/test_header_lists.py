@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -25,10 +25,11 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from tests.fuzz.header_lists import FOREIGN_NAMES, NAMES, header_lists
 from unbroken import attached, extract, forward, inject, process, send
-from unbroken.messaging.message import MessageType, register
+from unbroken.messaging.message import MessageType, known_types, register
+from unbroken.messaging.send import begin
 from unbroken.propagation import context as propagation
 from unbroken.propagation import w3c
-from unbroken.propagation.carriers import PAIRS
+from unbroken.propagation.carriers import ATTRIBUTES, MAPPING, PAIRS, Carrier
 
 SEED = int(os.environ.get("UNBROKEN_FUZZ_SEED") or time.time_ns() % 2**32)
 CASES = int(os.environ.get("UNBROKEN_FUZZ_CASES") or 200_000)
@@ -36,6 +37,7 @@ CASES = int(os.environ.get("UNBROKEN_FUZZ_CASES") or 200_000)
 CONTEXT = extract([("traceparent", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"), ("baggage", b"new=1")])
 FIELDS = set(w3c.FIELDS)
 WRITTEN = {"traceparent", "tracestate", "baggage"}
+SENT = {"messaging.operation.name": "send", "messaging.system": "aws_sqs"}
 OURS = {"unbroken-origin", "unbroken-source", "unbroken-attempt", "unbroken-error"}
 
 pytestmark = pytest.mark.parametrize("seed", [pytest.param(SEED, id=f"UNBROKEN_FUZZ_SEED={SEED}")])
@@ -63,6 +65,38 @@ register(
         consumer=lambda _: {},
     ),
 )
+
+
+@dataclass(frozen=True, eq=False)
+class OtherMessage:
+    """A message of another wire; of what its headers hold, `others` are not ours."""
+
+    headers: dict[Any, Any]
+
+
+def hashable(name: Any) -> bool:
+    """Return whether something can be a key at all."""
+    try:
+        hash(name)
+    except TypeError:
+        return False
+    return True
+
+
+def mapping(headers: list[Any]) -> dict[Any, Any]:
+    """Return a header list as a table of AMQP: what is no pair stands under its place."""
+    pairs = [
+        pair if isinstance(pair, tuple) and len(pair) == 2 else (place, pair) for place, pair in enumerate(headers)
+    ]
+    return {name: value for name, value in pairs if hashable(name)}
+
+
+def attributes(headers: list[Any]) -> dict[Any, Any]:
+    """Return a header list as attributes of SQS, or what should have been some."""
+    return {
+        name: value if place % 5 == 4 else {"DataType": "String", ("StringValue", "BinaryValue")[place % 2]: value}
+        for place, (name, value) in enumerate(list(mapping(headers).items())[:10])
+    }
 
 
 @pytest.fixture
@@ -168,6 +202,33 @@ def test_a_message_is_sent_whatever_its_headers(
         assert get_current() is before
         assert (headers, raised) == (given, [])
         assert others(sending.headers, WRITTEN) == others(headers, WRITTEN), headers
+
+
+@pytest.mark.parametrize(("carrier", "shaped"), [(MAPPING, mapping), (ATTRIBUTES, attributes)], ids=["amqp", "sqs"])
+def test_every_wire_survives_every_header(
+    seed: int,
+    carrier: Carrier,
+    shaped: Callable[[list[Any]], dict[Any, Any]],
+    raised: list[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", TracerProvider(sampler=ALWAYS_ON))
+    monkeypatch.setitem(known_types, OtherMessage, replace(known_types[Message], carrier=carrier))
+    before = get_current()
+    for headers in header_lists(seed, CASES // 10):
+        message = OtherMessage(shaped(headers))
+        given = dict(message.headers)
+        with process(message):
+            forwarded = forward(message, error=ValueError("no"))
+        with attached(CONTEXT):
+            sending = begin("orders", message.headers, lambda: SENT, carrier)
+            sending.end()
+        assert get_current() is before
+        assert (message.headers, raised) == (given, [])
+        for written, ours in ((forwarded, WRITTEN | OURS), (sending.headers, WRITTEN)):
+            kept = {name: value for name, value in given.items() if name_of((name, value)) not in ours}
+            assert {name: value for name, value in written.items() if name in kept} == kept, headers
+            assert carrier.limit is None or len(written) <= carrier.limit, headers
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """`process`: the record decides about parent, links and baggage; after the block the context is what it was."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -27,6 +27,7 @@ from tests.messaging.telemetry import (
 )
 from unbroken import attached, extract, inject, process
 from unbroken.errors import UnknownMessage
+from unbroken.propagation.context import Origin, origin
 
 UsePolicy = Callable[..., None]
 
@@ -380,3 +381,50 @@ def test_a_thousand_headers_and_a_mebibyte_are_read(finished: Finished) -> None:
     headers = [(f"h{index}", b"x") for index in range(1000)]
     with process(message([*headers, ("big", b"x" * 2**20), ("traceparent", TRACEPARENT)])):
         assert here().trace_id == creation().trace_id
+
+
+def beside(headers: Sequence[tuple[str, bytes]]) -> Callable[[Any, bool], Origin]:
+    """What tells a context that comes beside the headers."""
+    return lambda message, known: origin(headers)
+
+
+def test_without_a_context_in_the_headers_what_came_beside_them_is_the_parent(
+    finished: Finished, alter: Callable[..., None]
+) -> None:
+    alter(message(), beside=beside([("traceparent", OTHER), ("baggage", b"a=1")]))
+    with process(message(None)):
+        assert baggage.get_all() == {"a": "1"}
+    assert ids(finished()[0].parent) == ids(creation([("traceparent", OTHER)]))
+
+
+def test_with_a_context_in_the_headers_what_came_beside_them_is_a_link(
+    finished: Finished, alter: Callable[..., None]
+) -> None:
+    alter(message(), beside=beside([("traceparent", OTHER)]))
+    with process(message()):
+        pass
+    assert ids(finished()[0].parent) == ids(creation())
+    assert linked(finished()[0]) == [ids(creation()), ids(creation([("traceparent", OTHER)]))]
+
+
+def test_the_same_context_beside_the_headers_is_no_second_link(finished: Finished, alter: Callable[..., None]) -> None:
+    alter(message(), beside=beside(list(TRACED)))
+    with process(message()):
+        pass
+    assert linked(finished()[0]) == [ids(creation())]
+
+
+def test_nothing_beside_the_headers_changes_nothing(finished: Finished, alter: Callable[..., None]) -> None:
+    alter(message(), beside=lambda message, known: None)
+    with process(message()):
+        pass
+    assert linked(finished()[0]) == [ids(creation())]
+
+
+def test_where_the_destination_is_not_known_the_span_is_called_process(
+    finished: Finished, alter: Callable[..., None]
+) -> None:
+    alter(message(), attributes=lambda one: {"messaging.operation.name": "process"})
+    with process(message()):
+        pass
+    assert finished()[0].name == "process"

@@ -175,3 +175,25 @@ def test_a_consumer_tells_about_itself(finished: Finished, alter: Callable[..., 
     with receive([one], "payments"), process(one, "payments"):
         pass
     assert [attributes(span)["messaging.consumer.group.name"] for span in finished()] == ["payments", "payments"]
+
+
+def test_with_a_start_time_the_span_covers_the_poll(finished: Finished) -> None:
+    with receive(batch(), start_time=1):
+        pass
+    assert finished()[0].start_time == 1
+
+
+def test_the_operation_is_called_as_the_broker_calls_it(finished: Finished, alter: Callable[..., None]) -> None:
+    alter(message(), receiving="consume")
+    with receive([message()]):
+        pass
+    assert finished()[0].name == "consume orders"
+
+
+def test_where_the_destination_is_not_known_the_name_is_the_operation(
+    finished: Finished, alter: Callable[..., None]
+) -> None:
+    alter(message(), destination=lambda one: "")
+    with receive([message()]):
+        pass
+    assert finished()[0].name == "poll"

@@ -7,6 +7,7 @@ import pytest
 from opentelemetry import baggage
 from opentelemetry.context import Context, get_current
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, get_current_span, set_span_in_context
 
 from tests.messaging.telemetry import (
@@ -21,9 +22,11 @@ from tests.messaging.telemetry import (
     ids,
     linked,
     message,
+    points,
 )
 from unbroken import attached, extract, forward, process, send
 from unbroken.errors import UnknownCarrier
+from unbroken.messaging import tracing
 from unbroken.messaging.send import begin
 
 OTHERS = [("user", b"1"), ("traceparent", OTHER)]
@@ -222,3 +225,47 @@ def test_an_invalid_span_is_no_parent(finished: Finished) -> None:
     with attached(set_span_in_context(INVALID_SPAN, Context())), send("orders", list(TRACED)):
         pass
     assert ids(finished()[0].parent) == ids(creation())
+
+
+@pytest.mark.parametrize(
+    ("system", "name", "shape"),
+    [("kafka", "send orders", list), ("rabbitmq", "publish orders", dict), ("aws_sqs", "send orders", dict)],
+)
+def test_a_message_is_sent_in_the_words_and_on_the_wire_of_its_broker(
+    finished: Finished, system: str, name: str, shape: type
+) -> None:
+    with send("orders", system=system) as sending:
+        pass
+    assert (finished()[0].name, type(sending.headers)) == (name, shape)
+
+
+TEN = {f"user-{number}": {"DataType": "String", "StringValue": "x"} for number in range(10)}
+
+
+def test_a_message_that_has_ten_attributes_is_sent_as_it_is(finished: Finished) -> None:
+    with send("orders", TEN, system="aws_sqs") as sending:
+        pass
+    assert sending.headers == TEN
+
+
+def test_the_span_says_what_the_message_had_no_room_for(finished: Finished) -> None:
+    with send("orders", TEN, system="aws_sqs"):
+        pass
+    assert attributes(finished()[0])["unbroken.carrier.left_out"] == ("traceparent",)
+
+
+def test_what_a_message_had_no_room_for_is_logged_once(finished: Finished, caplog: pytest.LogCaptureFixture) -> None:
+    tracing._said.clear()
+    for _ in range(3):
+        with send("orders", TEN, system="aws_sqs"):
+            pass
+    (record,) = caplog.records
+    assert "it is sent without traceparent" in record.getMessage()
+
+
+def test_what_a_message_had_no_room_for_is_counted(finished: Finished, reader: InMemoryMetricReader) -> None:
+    for _ in range(3):
+        with send("orders", TEN, system="aws_sqs"):
+            pass
+    ((labels, point),) = points(reader, "unbroken.carriers.full")
+    assert (labels, point.value) == ({"messaging.system": "aws_sqs", "unbroken.carrier.field": "traceparent"}, 3)

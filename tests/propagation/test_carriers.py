@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 
 from unbroken import extract, inject
 from unbroken.errors import UnbrokenError, UnknownCarrier
-from unbroken.propagation.carriers import MAPPING, PAIRS, carrier_of, names_of
+from unbroken.propagation.carriers import ATTRIBUTES, MAPPING, PAIRS, carrier_of, names_of
 
 OLD = b"00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-00"
 NEW = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -122,3 +122,84 @@ def test_a_carrier_reads_pairs() -> None:
 
 def test_a_mapping_takes_a_field_that_is_not_ascii() -> None:
     assert MAPPING.replaced({}, [("error", "é".encode())], names_of()) == {"error": "é"}
+
+
+def attribute(text: str) -> dict[str, str]:
+    return {"DataType": "String", "StringValue": text}
+
+
+def full(*names: str) -> dict[str, Any]:
+    """Ten attributes of a message: these, and others."""
+    return {name: attribute("x") for name in (*names, *(f"user-{number}" for number in range(10 - len(names))))}
+
+
+def test_attributes_of_sqs_are_known_by_their_shape(context: Context) -> None:
+    binary = {"DataType": "Binary", "BinaryValue": b"\xff"}
+    assert inject({"user": binary}, context=context) == {"user": binary, "traceparent": attribute(NEW.decode())}
+
+
+@pytest.mark.parametrize(
+    ("wire", "expected"),
+    [
+        ("kafka", [FIELD]),
+        ("amqp", {"traceparent": NEW.decode()}),
+        ("sqs", {"traceparent": attribute(NEW.decode())}),
+    ],
+)
+@pytest.mark.parametrize("headers", [None, {}])
+def test_the_wire_says_what_empty_headers_become(wire: Any, headers: Any, expected: Any, context: Context) -> None:
+    assert inject(headers, context=context, wire=wire) == expected
+
+
+def test_an_unknown_wire_is_a_mistake_of_the_program(context: Context) -> None:
+    with pytest.raises(ValueError, match="wire must be one of kafka, amqp, sqs, not 'jms'"):
+        inject({}, context=context, wire="jms")  # type: ignore[arg-type]
+
+
+def test_ten_attributes_stay_as_they_are(context: Context) -> None:
+    assert inject(full(), context=context) == full()
+
+
+def test_a_field_that_is_among_ten_attributes_is_replaced(context: Context) -> None:
+    injected = inject(full("TraceParent"), context=context)
+    assert len(injected) == 10
+    assert injected["traceparent"] == attribute(NEW.decode())
+
+
+def test_the_first_field_has_the_last_room(context: Context) -> None:
+    fields = [FIELD, ("tracestate", b"a=1"), ("baggage", b"b=2")]
+    nine = dict(list(full().items())[:9])
+    assert ATTRIBUTES.replaced(nine, fields, names_of("traceparent")) == {
+        **nine,
+        "traceparent": attribute(NEW.decode()),
+    }
+
+
+def test_what_sqs_refuses_in_a_text_is_replaced() -> None:
+    written = ATTRIBUTES.replaced({}, [("error", "a\x00b\x1fc\ufffed\té".encode())], names_of())
+    assert written["error"]["StringValue"] == "a?b?c?d\té"
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"DataType": "String", "StringValue": NEW.decode()},
+        {"DataType": "Binary", "BinaryValue": NEW},
+        {"dataType": "String", "stringValue": NEW.decode(), "stringListValues": []},
+        {"Type": "String", "Value": NEW.decode()},
+    ],
+    ids=["sqs", "sqs binary", "lambda", "sns"],
+)
+def test_an_attribute_is_read_in_each_shape_that_aws_gives_it(shape: Any) -> None:
+    ((name, value),) = ATTRIBUTES.pairs({"traceparent": shape})
+    assert (name, value) in [("traceparent", NEW), ("traceparent", NEW.decode())]
+
+
+@pytest.mark.parametrize("odd", [None, 7, "text", b"octets", [], {"DataType": "String"}])
+def test_what_is_no_attribute_stands_for_itself(odd: object) -> None:
+    assert list(ATTRIBUTES.pairs({"a": odd})) == [("a", odd)]
+
+
+def test_amqp_values_of_every_type_stay(context: Context) -> None:
+    table: dict[str, Any] = {"int": 7, "nested": {"a": [1, {"b": None}]}, "none": None, "bytes": b"\xff", "true": True}
+    assert inject(table, context=context) == {**table, "traceparent": NEW.decode()}

@@ -23,8 +23,8 @@ from unbroken.propagation.context import SPAN_KEY, attach, current, detach, is_s
 class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
     """A block in which a client settles messages; its CLIENT span is a child of the process span.
 
-    One message: child of its process span, inside its block and after it. Several: child of the ambient span, linked to
-    the process span of each. A message of which nothing is known and that is settled outside of any span gets none: a
+    One message: in its block a child of the current span, after it of its process span. Several: child of the current
+    span, linked to the process span of each. A message of which nothing is known and that is settled outside of any span gets none: a
     trace of one acknowledgement tells nothing.
 
         with settle("ack", [receipt], attributes):
