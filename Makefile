@@ -8,8 +8,16 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.10 pyth
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCKED := pyproject.toml constraints/newest.txt
-LOCK := UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 --upgrade --no-header --no-annotate
-CLIENTS := aiokafka,confluent-kafka,kafka-python
+LOCK := UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.10 $(UPGRADE) --no-header --no-annotate
+# What moves with `make constraints`; `make constraints UPGRADE=` only adds what is missing.
+UPGRADE ?= --upgrade
+
+KAFKA := aiokafka confluent-kafka kafka-python
+CLIENTS := $(KAFKA) aio-pika aiobotocore boto3 instrument pika
+FRAMEWORKS := celery dramatiq faststream taskiq
+comma := ,
+space := $(subst ,, )
+listed = $(subst $(space),$(comma),$(strip $(1)))
 
 .PHONY: demo test lint bench soak docs changelog constraints clean
 .DELETE_ON_ERROR:
@@ -44,9 +52,11 @@ changelog: .venv/dev-installed
 	$(BIN)/towncrier build --draft --version next
 
 constraints: .venv/dev-installed
-	$(LOCK) --all-extras --group dev --output-file constraints/newest.txt
-	$(LOCK) --extra demo --extra testing --extra aiokafka --extra confluent-kafka --extra kafka-python --group test \
+	$(LOCK) $(addprefix --extra ,demo testing $(CLIENTS) $(FRAMEWORKS)) --group dev --output-file constraints/newest.txt
+	$(LOCK) $(addprefix --extra ,demo testing $(CLIENTS)) --group test \
 		--constraint constraints/oldest.in --output-file constraints/oldest.txt
+	$(LOCK) --extra testing --extra faust --extra confluent-kafka --group test --output-file constraints/faust.txt
+	$(LOCK) --extra testing --extra quixstreams --group test --output-file constraints/quixstreams.txt
 
 clean:
 	rm -rf .venv .tox build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -58,9 +68,9 @@ clean:
 	$(PIP) --upgrade --constraint constraints/newest.txt pip  # older ones do not know dependency groups
 
 .venv/demo-installed: .venv/bin/python $(LOCKED)
-	$(PIP) --constraint constraints/newest.txt --editable '.[demo,$(CLIENTS)]'
+	$(PIP) --constraint constraints/newest.txt --editable '.[$(call listed,demo $(KAFKA))]'
 	@touch $@
 
 .venv/dev-installed: .venv/bin/python $(LOCKED)
-	$(PIP) --constraint constraints/newest.txt --editable '.[demo,testing,$(CLIENTS)]' --group dev
+	$(PIP) --constraint constraints/newest.txt --editable '.[$(call listed,demo testing $(CLIENTS) $(FRAMEWORKS))]' --group dev
 	@mkdir -p build && touch $@

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "build" / "results"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-MAIN = "3.11"  # runs the real servers, the bare environment and the packages; the newest found takes its place
+MAIN = "3.11"  # runs the real servers, frameworks, bare environment and packages; the newest found takes its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Outcome:
     def __str__(self) -> str:
         verdict = "ok" if self.status == 0 else "FAILED"
         return (
-            f"{self.environment:14} {verdict:7} {self.passed:6} passed {self.failed:4} failed "
+            f"{self.environment:17} {verdict:7} {self.passed:6} passed {self.failed:4} failed "
             f"{self.skipped:4} skipped {self.seconds:6.0f} s"
         )
 
@@ -73,7 +73,7 @@ def environments(pythons: list[str]) -> list[str]:
         f"{name[main]}-real",
         *(f"{name[version]}-newest" for version in pythons if version != main),
         f"{name[pythons[0]]}-oldest",
-        f"{name[main]}-bare",
+        *(f"{name[main]}-{kind}" for kind in ("frameworks", "faust", "quixstreams", "bare")),
         "packages",
     ]
 
