@@ -12,6 +12,7 @@ _FENCE = re.compile(
     r"^(?:```(?P<language>[\w-]+)(?P<options>[^\n]*)\n(?P<text>.*?)^```$|<!-- setup\n(?P<setup>.*?)^-->$)",
     re.MULTILINE | re.DOTALL,
 )
+_SERVER = re.compile(r"^<!-- server (?P<name>\w+) -->$", re.MULTILINE)
 _NEEDS = re.compile(r"^<!-- needs (?P<module>[\w.]+) -->$", re.MULTILINE)
 
 
@@ -43,6 +44,12 @@ def blocks(page: Path) -> Iterator[Block]:
 def needed(page: Path) -> list[str]:
     """Return the modules without which the code of a page cannot run (older clients lack some)."""
     return [match["module"] for match in _NEEDS.finditer(page.read_text())]
+
+
+def server(page: Path) -> str:
+    """Return the server that the code of a page talks to (`rabbitmq`, `elasticmq`), nothing for the embedded Kafka."""
+    match = _SERVER.search(page.read_text())
+    return match["name"] if match else ""
 
 
 def prose(page: Path) -> str:

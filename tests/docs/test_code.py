@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import PAGES, ROOT, blocks, name, needed
+from tests.docs.pages import PAGES, ROOT, blocks, name, needed, server
 
 pytest.importorskip("confluent_kafka")
 pytest.importorskip("opentelemetry.sdk")
@@ -17,8 +17,28 @@ pytest.importorskip("opentelemetry.sdk")
 WITH_CODE = [page for page in PAGES if any(block.language == "python" for block in blocks(page))]
 
 
-@pytest.mark.parametrize("page", WITH_CODE, ids=name)
+def on(wanted: str) -> pytest.MarkDecorator:
+    """The pages whose code talks to a server, or to none but the embedded Kafka."""
+    return pytest.mark.parametrize("page", [page for page in WITH_CODE if server(page) == wanted], ids=name)
+
+
+@on("")
 def test_the_code_of_the_page_runs(page: Path) -> None:
+    run(page)
+
+
+@on("rabbitmq")
+def test_the_code_of_the_page_runs_on_rabbitmq(page: Path, rabbitmq: str) -> None:
+    run(page, UNBROKEN_AMQP=rabbitmq)
+
+
+@on("elasticmq")
+def test_the_code_of_the_page_runs_on_elasticmq(page: Path, elasticmq: str) -> None:
+    run(page, UNBROKEN_SQS=elasticmq)
+
+
+def run(page: Path, **environment: str) -> None:
+    """Run the page in a process of its own; skip it where a client that it needs is not there."""
     for module in needed(page):
         if not _is_installed(module):
             pytest.skip(f"{module} is not in this version of its package")
@@ -26,7 +46,7 @@ def test_the_code_of_the_page_runs(page: Path) -> None:
     finished = subprocess.run(
         [sys.executable, "-W", "error::RuntimeWarning", "-m", "tests.docs.run", str(page)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": paths},
+        env={**os.environ, **environment, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
         timeout=120,
