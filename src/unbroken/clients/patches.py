@@ -107,12 +107,13 @@ def _is_installed(patch: Patch) -> bool:
 
 
 def _own(patch: Patch) -> Any:
-    return vars(patch.owner).get(patch.name, _MISSING)
+    names: dict[str, Any] = patch.owner.__dict__
+    return names.get(patch.name, _MISSING)
 
 
 def _replaced(owner: object) -> dict[str, _Replaced]:
-    found: dict[str, _Replaced] | None = vars(owner).get(_REPLACED)
-    return {} if found is None else found
+    found: dict[str, _Replaced] = getattr(owner, "__dict__", {}).get(_REPLACED, {})
+    return found
 
 
 def _shown(patch: Patch) -> str:
