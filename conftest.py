@@ -12,13 +12,13 @@ import pytest
 
 ROOT = Path(__file__).parent
 FRAMEWORKS = ("celery", "dramatiq", "faststream", "faust", "quixstreams", "taskiq")
+REQUIRED = [name for name in os.environ.get("UNBROKEN_FRAMEWORKS", "").split(",") if name]
 FOLDERS = (ROOT / "tests" / "frameworks", ROOT / "src" / "unbroken" / "frameworks", ROOT / "docs" / "frameworks")
 
 
 def pytest_configure() -> None:
     """Refuse to begin without the frameworks that this environment is for."""
-    required = [name for name in os.environ.get("UNBROKEN_FRAMEWORKS", "").split(",") if name]
-    missing = [name for name in required if find_spec(name) is None]
+    missing = [name for name in REQUIRED if find_spec(name) is None]
     if missing:
         raise pytest.UsageError(f"this environment has to have {', '.join(missing)}")
 
@@ -29,3 +29,17 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     if collection_path.parent in FOLDERS and name in FRAMEWORKS and find_spec(name) is None:
         return True
     return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep of the documentation, where an environment is for frameworks, the pages of those."""
+    if not REQUIRED:
+        return
+    pages = [f"docs/frameworks/{name}.md" for name in REQUIRED]
+    others = [
+        item
+        for item in items
+        if item.path.parent == ROOT / "tests" / "docs" and not any(page in item.nodeid for page in pages)
+    ]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
