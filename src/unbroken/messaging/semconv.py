@@ -62,6 +62,19 @@ DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.
 KAFKA_VARYING = (PARTITION, KAFKA_OFFSET, KAFKA_KEY, KAFKA_TOMBSTONE)
 """What differs between the records of a batch."""
 
+RABBITMQ_VARYING = (
+    RABBITMQ_ROUTING_KEY,
+    RABBITMQ_DELIVERY_TAG,
+    MESSAGE_ID,
+    CONVERSATION_ID,
+    REDELIVERED,
+    RECEIVE_COUNT,
+    DEATH_COUNT,
+    DEATH_QUEUE,
+    DEATH_REASON,
+)
+"""The same of RabbitMQ."""
+
 METRIC_ATTRIBUTES = (OPERATION_NAME, SYSTEM, DESTINATION, GROUP, SERVER_ADDRESS, SERVER_PORT)
 """What of a span's attributes goes on its metrics; `error.type` comes with the outcome."""
 
