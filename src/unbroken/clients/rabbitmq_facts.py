@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 from weakref import WeakKeyDictionary, ref
 
 from opentelemetry.trace import INVALID_SPAN
@@ -93,10 +93,7 @@ def _deaths(found: Any) -> Attributes:
     One table for each queue and reason, the newest first. An application can write the header too: what is no such
     list says nothing.
     """
-    if not isinstance(found, list):
-        return {}
-    listed: list[Any] = found
-    entries: list[dict[Any, Any]] = [entry for entry in listed if isinstance(entry, dict)]
+    entries: list[dict[Any, Any]] = [entry for entry in found if isinstance(entry, dict)] if _is_list(found) else []
     if not entries:
         return {}
     counts = [count for entry in entries if type(count := entry.get("count")) is int]
@@ -205,6 +202,10 @@ def is_made(function: Any) -> bool:
 
 _made: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 """What was replaced, by the function that stands there instead. A mark on the function would go to other decorators."""
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _text(value: Any) -> str:
