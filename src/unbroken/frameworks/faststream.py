@@ -1,0 +1,328 @@
+"""FastStream: a middleware that puts each message into its own trace, for the brokers of Kafka and RabbitMQ.
+
+    from unbroken.frameworks.faststream import UnbrokenMiddleware
+
+    broker = KafkaBroker("localhost:9092", middlewares=[UnbrokenMiddleware])
+
+One CONSUMER span per message is current from before the message is parsed until what its handler returns is published;
+one PRODUCER span per publish, which ends when the broker has confirmed. A batch has one CLIENT span around its handler,
+linked to every record; `process` puts each record into its own trace:
+
+    @broker.subscriber("orders", batch=True)
+    async def ship(orders: list[Order], records: Records) -> None:
+        for order, record in zip(orders, records):
+            with process(record):
+                ...
+
+FastStream reads every header of a Kafka record as text, before any middleware, and gives a record with another header
+to no handler. With this middleware such a record is read without that header.
+"""
+
+# What FastStream gives has another type for each broker.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Annotated, Any
+
+import faststream
+from faststream.exceptions import IgnoredException
+
+from unbroken.clients import rabbitmq_facts
+from unbroken.clients.kafka_facts import Known, sent
+from unbroken.messaging import forward as forwarding
+from unbroken.messaging import semconv
+from unbroken.messaging.process import process
+from unbroken.messaging.receive import receive
+from unbroken.messaging.semconv import Attributes
+from unbroken.messaging.send import Sending, begin
+from unbroken.messaging.tracing import survived
+from unbroken.propagation.carriers import MAPPING
+from unbroken.propagation.context import attached
+
+__all__ = ["Records", "UnbrokenMiddleware", "forward"]
+
+Records = Annotated[tuple[Any, ...], faststream.Context("message.raw_message")]
+"""The records of a batch as their client gave them, in the order of the bodies: an argument of a batch handler."""
+
+_Handling = tuple[object, "asyncio.Task[Any] | None"]
+
+_handling: ContextVar[_Handling | None] = ContextVar("unbroken-faststream-handling", default=None)
+"""The subscriber whose handler runs, and the task that it runs in."""
+
+_publishing: ContextVar[object] = ContextVar("unbroken-faststream-publishing", default=None)
+"""The command that is being published: a middleware of the broker and of its router is one."""
+
+
+class UnbrokenMiddleware(faststream.BaseMiddleware):
+    """Give this class to a broker or a router: `KafkaBroker(..., middlewares=[UnbrokenMiddleware])`.
+
+    For `KafkaBroker`, `ConfluentBroker` (`faststream.confluent.KafkaBroker`) and `RabbitBroker`; messages of other
+    brokers pass as if it were not there. Instead of FastStream's own telemetry middleware, not beside it.
+    """
+
+    __slots__ = ("_block", "_token")
+
+    def __init__(self, msg: Any, /, *, context: Any) -> None:
+        super().__init__(msg, context=context)
+        self._block: process | receive | None = None
+        self._token: Any = None
+
+    async def on_receive(self) -> None:
+        """Open the block of the message; FastStream calls it before the message is parsed."""
+        try:
+            self._open()
+        except Exception as error:
+            survived("FastStream's consumer", error)
+
+    async def after_processed(
+        self,
+        exc_type: type[BaseException] | None = None,  # noqa: ARG002 - FastStream names it
+        exc_val: BaseException | None = None,
+        exc_tb: TracebackType | None = None,
+    ) -> bool:
+        """Close it, when what the handler returned is published; the exception passes."""
+        block, self._block = self._block, None
+        if block is not None:
+            # How a handler tells what becomes of its message (AckMessage, SkipMessage) is no failure of it.
+            error = None if isinstance(exc_val, IgnoredException) else exc_val
+            block.__exit__(type(error) if error is not None else None, error, exc_tb)
+        if self._token is not None:
+            _handling.reset(self._token)
+            self._token = None
+        return False
+
+    async def publish_scope(self, call_next: Callable[[Any], Awaitable[Any]], cmd: Any) -> Any:
+        """Publish inside a PRODUCER span, whose context is in a copy of the headers."""
+        sending = _begun(cmd) if _publishing.get() is not cmd else None
+        if sending is None:
+            return await call_next(cmd)
+        publishing, handling = _publishing.set(cmd), _handling.set(None)
+        try:
+            if (inside := sending.context) is None:
+                result = await call_next(cmd)
+            else:
+                with attached(inside):
+                    result = await call_next(cmd)
+        except BaseException as error:
+            sending.end(error)
+            raise
+        finally:
+            _handling.reset(handling)
+            _publishing.reset(publishing)
+        if isinstance(result, asyncio.Future):  # `no_confirm=True`
+            result.add_done_callback(_Ending(cmd, sending))
+        else:
+            sending.end(attributes=_placed(cmd, result))
+        return result
+
+    def _open(self) -> None:
+        subscriber = self.context.get_local("handler_")
+        here = (subscriber, asyncio.current_task())
+        if subscriber is None or here == _handling.get():
+            return  # `get_one` or the reply to a request: no handler of its own runs for this message
+        _read_any_header(subscriber)
+        consumer = _consumer(subscriber)
+        block = receive(self.msg, consumer) if isinstance(self.msg, tuple) else process(self.msg, consumer)
+        self._token = _handling.set(here)
+        block.__enter__()
+        self._block = block
+
+
+def forward(message: Any, *, error: BaseException | None = None) -> dict[str, Any]:
+    """Return the headers to publish a message again with, as a broker of FastStream takes them.
+
+    What `unbroken.forward` returns, as a dict; of Kafka headers those that are text, as in `message.headers`.
+
+    Args:
+        message: the message of FastStream, or one of the `Records` of a batch.
+        error: why it is published again.
+
+    Raises:
+        UnknownMessage: not a message of a known client, or a batch.
+    """
+    headers: Any = forwarding.forward(getattr(message, "raw_message", message), error=error)
+    if isinstance(headers, dict):
+        return headers
+    return {name: value if isinstance(value, str) else value.decode() for name, value in headers if _is_text(value)}
+
+
+def _consumer(subscriber: Any) -> Known | None:
+    """Return what a subscriber of Kafka knows of its consumer, as the client's own drop-in would tell it."""
+    attributes = semconv.client(getattr(subscriber, "client_id", None), getattr(subscriber, "group_id", None), None)
+    if not attributes:
+        return None
+    known = Known()
+    known.unbroken_attributes = attributes
+    return known
+
+
+# Publishing.
+
+
+def _begun(cmd: Any) -> Sending | None:
+    """Start to send what a command publishes and put the context into a copy of its headers.
+
+    None for other brokers, and when it fails.
+    """
+    try:
+        if hasattr(cmd, "exchange"):
+            return _begun_for_rabbitmq(cmd)
+        if hasattr(cmd, "partition"):
+            sending = begin(cmd.destination, cmd.headers, lambda: _kafka(cmd), MAPPING)
+            cmd.headers = sending.headers
+            return sending
+    except Exception as error:
+        survived("FastStream's publisher", error)
+    return None
+
+
+def _begun_for_rabbitmq(cmd: Any) -> Sending:
+    exchange = "" if cmd.exchange.name == "default" else cmd.exchange.name
+    routing_key = cmd.destination
+
+    def describe() -> Attributes:
+        message_id = cmd.message_options.get("message_id")
+        return rabbitmq_facts.publishing(exchange, routing_key, message_id, cmd.correlation_id, {})
+
+    own = getattr(cmd.body, "headers", None)  # a message of aio-pika is sent as it is: with its headers, not with ours
+    sending = rabbitmq_facts.begun(exchange, routing_key, cmd.headers if own is None else own, describe)
+    if own is None:
+        cmd.headers = sending.headers
+    else:
+        cmd.body = copy.copy(cmd.body)
+        cmd.body.headers = sending.headers
+    return sending
+
+
+def _kafka(cmd: Any) -> Attributes:
+    count = len(cmd.batch_bodies)
+    key = cmd.key if count < 2 else None
+    attributes = semconv.kafka_send(cmd.destination, cmd.partition, key, cmd.body is None and key is not None)
+    if count > 1:
+        attributes[semconv.MESSAGE_COUNT] = count
+    return attributes
+
+
+def _placed(cmd: Any, result: Any) -> Attributes:
+    """Return where the broker put the record: aiokafka tells it by attributes, confluent-kafka by methods."""
+    try:
+        if not hasattr(result, "offset") or not hasattr(result, "partition"):
+            return {}
+        if callable(result.offset):
+            return {semconv.PARTITION: f"{result.partition()}", semconv.KAFKA_OFFSET: result.offset()}
+        return sent(result, acknowledged=len(cmd.batch_bodies) < 2)  # the offset of a batch is that of its first record
+    except Exception as error:
+        survived("the end of a send", error)
+        return {}
+
+
+class _Ending:
+    """The end of one message's span, when its future is done."""
+
+    __slots__ = ("_cmd", "_sending")
+
+    def __init__(self, cmd: Any, sending: Sending) -> None:
+        self._cmd = cmd
+        self._sending = sending
+
+    def __call__(self, future: asyncio.Future[Any]) -> None:
+        try:
+            if future.cancelled():
+                self._sending.end(asyncio.CancelledError())
+            elif (error := future.exception()) is not None:
+                self._sending.end(error)
+            else:
+                self._sending.end(attributes=_placed(self._cmd, future.result()))
+        except Exception as failure:
+            survived("the end of a send", failure)
+
+
+# Headers that are no text.
+
+
+def _read_any_header(subscriber: Any) -> None:
+    """Let the handlers of a subscriber have records with headers that FastStream cannot read.
+
+    It keeps the parser and the decoder of a handler in private attributes, composed anew at times; where they are no
+    longer, it reads as it always did.
+    """
+    for call in subscriber.calls:
+        if not isinstance(call.parser, _Parser):
+            call.parser = _Parser(call.parser)
+        if not isinstance(call.decoder, _Decoder):
+            call.decoder = _Decoder(call.decoder)
+
+
+@dataclass(frozen=True)
+class _Parser:
+    """A parser that is given a record without what it cannot read, when it fails; equal if the parsers are."""
+
+    parser: Callable[[Any], Awaitable[Any]]
+
+    async def __call__(self, record: Any) -> Any:
+        try:
+            return await self.parser(record)
+        except Exception:
+            if (readable := _readable(record)) is None:
+                raise
+        message = await self.parser(readable)
+        message.raw_message = record
+        return message
+
+
+@dataclass(frozen=True)
+class _Decoder:
+    """The same for a decoder: that of a batch reads the headers of each record once more."""
+
+    decoder: Callable[[Any], Awaitable[Any]]
+
+    async def __call__(self, message: Any) -> Any:
+        try:
+            return await self.decoder(message)
+        except Exception:
+            if (readable := _readable(message.raw_message)) is None:
+                raise
+        without = copy.copy(message)
+        without.raw_message = readable
+        return await self.decoder(without)
+
+
+class _Readable:
+    """A record whose headers are text; all else is the record's."""
+
+    def __init__(self, record: Any, headers: tuple[Any, ...]) -> None:
+        self._record = record
+        self.headers: Any = (lambda: headers) if callable(record.headers) else headers
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._record, name)
+
+
+def _readable(record: Any) -> Any:
+    """Return a record, or the records of a batch, with text in the headers; None when there is nothing else in them."""
+    if isinstance(record, tuple):
+        found = [(_readable(one), one) for one in record]
+        return tuple(better or one for better, one in found) if any(better for better, _ in found) else None
+    headers: Any = getattr(record, "headers", None)
+    pairs = headers() if callable(headers) else headers
+    if not isinstance(pairs, (list, tuple)):
+        return None
+    kept = tuple(pair for pair in pairs if _is_text(pair[1]))
+    return _Readable(record, kept) if len(kept) < len(pairs) else None
+
+
+def _is_text(value: Any) -> bool:
+    if isinstance(value, str):
+        return True
+    try:
+        value.decode()
+    except (AttributeError, UnicodeDecodeError):
+        return False
+    return True
