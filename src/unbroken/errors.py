@@ -4,7 +4,8 @@
     ├── InvalidHeader      (ValueError)   a propagation header breaks its grammar
     ├── UnknownMessage     (TypeError)    not a message of a client that unbroken knows
     ├── UnknownCarrier     (TypeError)    not headers in a shape that unbroken knows
-    └── OpenTwice          (RuntimeError) one block object entered while it is open
+    ├── OpenTwice          (RuntimeError) one block object entered while it is open
+    └── InvalidVariable    (ValueError)   an environment variable with a wrong name or value
 
 None of them is raised because of what a message holds: `extract`, `process` and `forward` survive every header.
 """
@@ -68,3 +69,16 @@ class OpenTwice(UnbrokenError, RuntimeError):
 
     def __str__(self) -> str:
         return f"this {type(self.block).__name__} block is open already: each block needs an object of its own"
+
+
+class InvalidVariable(UnbrokenError, ValueError):
+    """An environment variable of ours that is misspelt or has a wrong value: its name, its value, and what is right."""
+
+    def __init__(self, name: str, value: str, reason: str) -> None:
+        super().__init__(name, value, reason)
+        self.name = name
+        self.value = value
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value!r}: {self.reason}"

@@ -15,10 +15,12 @@ The client gives headers as a tuple and takes only a list: `forward` returns a l
 
 # The client has no types.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiokafka
@@ -44,16 +46,16 @@ class _Headers(PairsCarrier):
         return list(super().replaced(headers, fields, names))
 
 
-def _attributes(client: object, group: object) -> Attributes:
+def client_attributes(client: object, group: object) -> Attributes:
     """Return what a client knows; it keeps its configuration in private attributes, which may go."""
     return semconv.client(getattr(client, "_client_id", None), group, getattr(client, "_bootstrap_servers", None))
 
 
-def _consumer_attributes(consumer: object) -> Attributes:
-    return _attributes(getattr(consumer, "_client", None), getattr(consumer, "_group_id", None))
+def consumer_attributes(consumer: object) -> Attributes:
+    return client_attributes(getattr(consumer, "_client", None), getattr(consumer, "_group_id", None))
 
 
-register(ConsumerRecord, record_type(_Headers(), _consumer_attributes))
+register(ConsumerRecord, record_type(_Headers(), consumer_attributes))
 
 
 class AIOKafkaProducer(Producing, aiokafka.AIOKafkaProducer):  # type: ignore[misc]  # a class without types
@@ -61,7 +63,7 @@ class AIOKafkaProducer(Producing, aiokafka.AIOKafkaProducer):  # type: ignore[mi
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self.unbroken_attributes = _attributes(self.client, None)
+        self.unbroken_attributes = client_attributes(self.client, None)
 
     async def send(
         self,
@@ -74,21 +76,34 @@ class AIOKafkaProducer(Producing, aiokafka.AIOKafkaProducer):  # type: ignore[mi
     ) -> Any:
         """Send one message, as the client does; its span ends with the future that is returned."""
         sending = self.unbroken_begin(topic, key, value, partition, headers)
-        try:
-            if (inside := sending.context) is None:
-                return await super().send(topic, value, key, partition, timestamp_ms, sending.headers)
-            with attached(inside):
-                future = await super().send(topic, value, key, partition, timestamp_ms, sending.headers)
-        except BaseException as error:
-            sending.end(error)
-            raise
-        if sending.is_observed:
-            future.add_done_callback(_Ending(sending))
-        return future
+        return await deliver(sending, super().send, topic, value, key, partition, timestamp_ms)
 
     def create_batch(self) -> BatchBuilder:
         """Return an empty batch; each record carries the context that is current when it is appended."""
         return Batch(super().create_batch())
+
+
+async def deliver(
+    sending: Sending,
+    send: Callable[..., Awaitable[Any]],
+    topic: str,
+    value: Any,
+    key: Any,
+    partition: int | None,
+    timestamp_ms: int | None,
+) -> Any:
+    """Send one message with the client's own `send` and return its future; serializers run inside the span."""
+    try:
+        if (inside := sending.context) is None:
+            return await send(topic, value, key, partition, timestamp_ms, sending.headers)
+        with attached(inside):
+            future: Any = await send(topic, value, key, partition, timestamp_ms, sending.headers)
+    except BaseException as error:
+        sending.end(error)
+        raise
+    if sending.is_observed:
+        future.add_done_callback(_Ending(sending))
+    return future
 
 
 class AIOKafkaConsumer(Consuming, aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # a class without types
@@ -97,7 +112,7 @@ class AIOKafkaConsumer(Consuming, aiokafka.AIOKafkaConsumer):  # type: ignore[mi
     def __init__(self, *topics: str, **named: Any) -> None:
         super().__init__(*topics, **named)
         self.unbroken_attributes = {
-            **_consumer_attributes(self),
+            **consumer_attributes(self),
             **semconv.client(named.get("client_id"), named.get("group_id"), named.get("bootstrap_servers")),
         }
 

@@ -17,7 +17,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import confluent_kafka
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError, Message, cimpl
+
+# The C classes by the module that makes them: under these names in the package others may have put their own.
+from confluent_kafka.cimpl import Consumer as NativeConsumer
+from confluent_kafka.cimpl import Producer as NativeProducer
 
 from unbroken.clients.kafka_facts import Consuming, Known, Producing
 from unbroken.messaging import semconv
@@ -118,7 +122,7 @@ class Reported:
                 callback(error, message)
 
 
-class _Reporting(Producing):
+class Reporting(Producing):
     """The producer side, over the client's producer classes with delivery reports."""
 
     _unbroken_callback: Report | None
@@ -126,17 +130,21 @@ class _Reporting(Producing):
     _unbroken_batch_warned = False
 
     def __init__(self, *args: Any, **named: Any) -> None:
+        args, named = self.unbroken_configured(args, named)
+        super().__init__(*args, **named)
+
+    def unbroken_configured(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], Any]:
+        """Remember what the constructor was given and return the arguments for the client's own."""
         config = configuration(args, named)
         self.unbroken_attributes = client_attributes(config)
         # The client filters its reports itself, with no way to see a success: we take this setting over.
         only_errors = str(config.pop("delivery.report.only.error", False)).lower() in ("true", "1", "t")
         self._unbroken_only_errors = only_errors
         self._unbroken_callback = config.get("on_delivery")
-        if only_errors:
-            args, named = (config, *args[1:]), {}
-        super().__init__(*args, **named)
+        return ((config, *args[1:]), {}) if only_errors else (args, named)
 
-    def _unbroken_report(self, sending: Sending, callback: Report | None) -> Report | None:
+    def unbroken_report(self, sending: Sending, callback: Report | None) -> Report | None:
+        """Return the delivery callback of one message, around the user's."""
         if sending.is_observed or self._unbroken_only_errors:
             return Reported(
                 sending, self._unbroken_callback if callback is None else callback, self._unbroken_only_errors
@@ -152,7 +160,7 @@ class _Reporting(Producing):
         return super().produce_batch(*args, **named)  # type: ignore[misc]
 
 
-class Producer(_Reporting, confluent_kafka.Producer):
+class Producer(Reporting, NativeProducer):
     """A `confluent_kafka.Producer` whose messages carry the trace."""
 
     def produce(
@@ -168,7 +176,7 @@ class Producer(_Reporting, confluent_kafka.Producer):
     ) -> None:
         """Produce one message, as the client does; its span ends in the delivery report."""
         sending = self.unbroken_begin(topic, key, value, partition, headers)
-        report = self._unbroken_report(sending, callback if callback is not None else on_delivery)
+        report = self.unbroken_report(sending, callback if callback is not None else on_delivery)
         try:
             super().produce(topic, value, key, partition, report, None, timestamp, sending.headers)
         except BaseException as error:
@@ -176,7 +184,7 @@ class Producer(_Reporting, confluent_kafka.Producer):
             raise
 
 
-class SerializingProducer(_Reporting, confluent_kafka.SerializingProducer):
+class SerializingProducer(Reporting, confluent_kafka.SerializingProducer):
     """A `confluent_kafka.SerializingProducer` whose messages carry the trace; serializers run inside the span."""
 
     def produce(  # type: ignore[override]
@@ -190,17 +198,32 @@ class SerializingProducer(_Reporting, confluent_kafka.SerializingProducer):
         headers: Any = None,
     ) -> None:
         """Serialize and produce one message, as the client does; its span ends in the delivery report."""
-        sending = self.unbroken_begin(topic, key, value, partition, headers)
-        report = self._unbroken_report(sending, on_delivery)
-        try:
-            if (inside := sending.context) is None:
-                super().produce(topic, key, value, partition, report, timestamp, sending.headers)
-            else:
-                with attached(inside):
-                    super().produce(topic, key, value, partition, report, timestamp, sending.headers)
-        except BaseException as error:
-            sending.end(cause(error))
-            raise
+        serialize(self, super().produce, topic, key, value, partition, on_delivery, timestamp, headers)
+
+
+def serialize(
+    reporting: Reporting,
+    produce: Callable[..., None],
+    topic: str,
+    key: Any,
+    value: Any,
+    partition: int,
+    on_delivery: Report | None,
+    timestamp: int,
+    headers: Any,
+) -> None:
+    """Serialize and produce one message with the client's own `produce`; serializers run inside its span."""
+    sending = reporting.unbroken_begin(topic, key, value, partition, headers)
+    report = reporting.unbroken_report(sending, on_delivery)
+    try:
+        if (inside := sending.context) is None:
+            produce(topic, key, value, partition, report, timestamp, sending.headers)
+        else:
+            with attached(inside):
+                produce(topic, key, value, partition, report, timestamp, sending.headers)
+    except BaseException as error:
+        sending.end(cause(error))
+        raise
 
 
 class Configured(Consuming):
@@ -211,7 +234,7 @@ class Configured(Consuming):
         super().__init__(*args, **named)
 
 
-class Consumer(Configured, confluent_kafka.Consumer):
+class Consumer(Configured, NativeConsumer):
     """A `confluent_kafka.Consumer` whose group, client id and server are on the spans of its messages."""
 
 
@@ -219,5 +242,5 @@ class DeserializingConsumer(Configured, confluent_kafka.DeserializingConsumer):
     """A `confluent_kafka.DeserializingConsumer` whose group, client id and server are on the spans of its messages."""
 
 
-class ShareConsumer(Configured, getattr(confluent_kafka, "ShareConsumer", object)):  # type: ignore[misc]
+class ShareConsumer(Configured, getattr(cimpl, "ShareConsumer", object)):  # type: ignore[misc]
     """A `confluent_kafka.ShareConsumer` whose group, client id and server are on the spans of its messages."""

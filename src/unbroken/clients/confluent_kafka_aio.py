@@ -10,9 +10,11 @@ have no effect.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, aio
+from confluent_kafka.cimpl import Producer as NativeProducer
 
 from unbroken.clients.confluent_kafka import Configured, Reported, cause, client_attributes
 from unbroken.clients.kafka_facts import Producing
@@ -23,17 +25,16 @@ _POLL_SECONDS = 0.05
 """How long one call waits for delivery reports, at most; it returns with the first."""
 
 
-class AIOProducer(Producing, aio.AIOProducer):
-    """An `AIOProducer` whose messages carry the trace; `headers=` works too."""
+class Delivering(Producing):
+    """How one `AIOProducer` of this configuration sends: what stands in place of its batches."""
 
-    def __init__(self, producer_conf: dict[str, Any], *args: Any, **named: Any) -> None:
-        self.unbroken_attributes = client_attributes(producer_conf)
-        self._unbroken_in_flight = 0
-        self._unbroken_serving: asyncio.Task[None] | None = None
-        super().__init__(producer_conf, *args, **named)
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.unbroken_attributes = client_attributes(config)
+        self._in_flight = 0
+        self._serving: asyncio.Task[None] | None = None
 
     async def produce(
-        self, topic: str, value: Any = None, key: Any = None, *args: Any, **kwargs: Any
+        self, aio_producer: Any, topic: str, value: Any = None, key: Any = None, *args: Any, **kwargs: Any
     ) -> asyncio.Future[Any]:
         """Send one message and return the future of its delivery: the message, or a KafkaException.
 
@@ -46,40 +47,60 @@ class AIOProducer(Producing, aio.AIOProducer):
         delivered: asyncio.Future[Any] = loop.create_future()
 
         def report(error: KafkaError | None, message: Any) -> None:
-            loop.call_soon_threadsafe(self._unbroken_deliver, delivered, error, message)
+            loop.call_soon_threadsafe(self._deliver, delivered, error, message)
 
+        reported = Reported(sending, report)
         try:
-            await self._unbroken_queue(
-                topic, value, key, *args, on_delivery=Reported(sending, report), headers=sending.headers, **settings
+            await _queue(
+                aio_producer, topic, value, key, *args, on_delivery=reported, headers=sending.headers, **settings
             )
         except BaseException as error:
             sending.end(cause(error))
             raise
-        self._unbroken_in_flight += 1
-        if self._unbroken_serving is None or self._unbroken_serving.done():
-            self._unbroken_serving = loop.create_task(self._unbroken_serve())
+        self._in_flight += 1
+        if self._serving is None or self._serving.done():
+            self._serving = loop.create_task(self._serve(aio_producer))
         return delivered
 
-    async def _unbroken_queue(self, *args: Any, **named: Any) -> None:
-        while True:
-            try:
-                return self._producer.produce(*args, **named)
-            except BufferError:
-                await self.poll(_POLL_SECONDS)
-
-    async def _unbroken_serve(self) -> None:
+    async def _serve(self, aio_producer: Any) -> None:
         """Serve delivery reports until every message has had its own."""
-        while self._unbroken_in_flight and not self._is_closed:
-            await self.poll(_POLL_SECONDS)
+        while self._in_flight and not aio_producer._is_closed:  # noqa: SLF001 - the client has no public way to ask
+            await aio_producer.poll(_POLL_SECONDS)
 
-    def _unbroken_deliver(self, delivered: asyncio.Future[Any], error: KafkaError | None, message: Any) -> None:
-        self._unbroken_in_flight -= 1
+    def _deliver(self, delivered: asyncio.Future[Any], error: KafkaError | None, message: Any) -> None:
+        self._in_flight -= 1
         if delivered.done():  # cancelled by its owner
             return
         if error is None:
             delivered.set_result(message)
         else:
             delivered.set_exception(KafkaException(error))
+
+
+async def _queue(aio_producer: Any, *args: Any, **named: Any) -> None:
+    while True:
+        try:
+            # The client's own `produce`, also where zero-code instrumentation has put ours in its place.
+            return NativeProducer.produce(aio_producer._producer, *args, **named)  # noqa: SLF001 - what an AIOProducer sends with
+        except BufferError:
+            await aio_producer.poll(_POLL_SECONDS)
+
+
+class AIOProducer(aio.AIOProducer):
+    """An `AIOProducer` whose messages carry the trace; `headers=` works too."""
+
+    def __init__(self, producer_conf: dict[str, Any], *args: Any, **named: Any) -> None:
+        self.unbroken_delivering = Delivering(producer_conf)
+        super().__init__(producer_conf, *args, **named)
+
+    async def produce(
+        self, topic: str, value: Any = None, key: Any = None, *args: Any, **kwargs: Any
+    ) -> asyncio.Future[Any]:
+        """Send one message and return the future of its delivery: the message, or a KafkaException.
+
+        Waits while librdkafka's queue is full.
+        """
+        return await self.unbroken_delivering.produce(self, topic, value, key, *args, **kwargs)
 
 
 class AIOConsumer(Configured, aio.AIOConsumer):

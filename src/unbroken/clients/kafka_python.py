@@ -16,6 +16,7 @@ The client gives a null header as `None` and refuses to send one (TypeError). So
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import kafka
@@ -41,12 +42,12 @@ class _Headers(PairsCarrier):
         return [(name, b"" if value is None else value) for name, value in written]
 
 
-def _attributes(client: object) -> Attributes:
+def client_attributes(client: object) -> Attributes:
     config: dict[str, Any] = getattr(client, "config", {})
     return semconv.client(config.get("client_id"), config.get("group_id"), config.get("bootstrap_servers"))
 
 
-register(ConsumerRecord, record_type(_Headers(), _attributes))
+register(ConsumerRecord, record_type(_Headers(), client_attributes))
 
 
 class KafkaProducer(Producing, kafka.KafkaProducer):  # type: ignore[misc]  # a class without types
@@ -54,8 +55,7 @@ class KafkaProducer(Producing, kafka.KafkaProducer):  # type: ignore[misc]  # a 
 
     def __init__(self, **configs: Any) -> None:
         super().__init__(**configs)
-        self.unbroken_attributes = _attributes(self)
-        self._unbroken_acknowledged = self.config["acks"] != 0  # the client tells offset 0 then
+        self.unbroken_attributes = client_attributes(self)
 
     def send(
         self,
@@ -68,18 +68,32 @@ class KafkaProducer(Producing, kafka.KafkaProducer):  # type: ignore[misc]  # a 
     ) -> Any:
         """Send one message, as the client does; its span ends when the future that is returned is done."""
         sending = self.unbroken_begin(topic, key, value, partition, headers)
-        try:
-            if (inside := sending.context) is None:
-                return super().send(topic, value, key, sending.headers, partition, timestamp_ms)
-            with attached(inside):
-                future = super().send(topic, value, key, sending.headers, partition, timestamp_ms)
-        except BaseException as error:
-            sending.end(error)
-            raise
-        if sending.is_observed:
-            future.add_callback(_succeed, sending, self._unbroken_acknowledged)
-            future.add_errback(sending.end)
-        return future
+        return deliver(sending, self, super().send, topic, value, key, partition, timestamp_ms)
+
+
+def deliver(
+    sending: Sending,
+    producer: Any,
+    send: Callable[..., Any],
+    topic: str,
+    value: Any,
+    key: Any,
+    partition: int | None,
+    timestamp_ms: int | None,
+) -> Any:
+    """Send one message with the client's own `send` and return its future; serializers run inside the span."""
+    try:
+        if (inside := sending.context) is None:
+            return send(topic, value, key, sending.headers, partition, timestamp_ms)
+        with attached(inside):
+            future = send(topic, value, key, sending.headers, partition, timestamp_ms)
+    except BaseException as error:
+        sending.end(error)
+        raise
+    if sending.is_observed:
+        future.add_callback(_succeed, sending, producer.config["acks"] != 0)  # the client tells offset 0 then
+        future.add_errback(sending.end)
+    return future
 
 
 class KafkaConsumer(Consuming, kafka.KafkaConsumer):  # type: ignore[misc]  # a class without types
@@ -87,7 +101,7 @@ class KafkaConsumer(Consuming, kafka.KafkaConsumer):  # type: ignore[misc]  # a 
 
     def __init__(self, *topics: str, **configs: Any) -> None:
         super().__init__(*topics, **configs)
-        self.unbroken_attributes = _attributes(self)
+        self.unbroken_attributes = client_attributes(self)
 
 
 def _succeed(sending: Sending, acknowledged: bool, metadata: Any) -> None:

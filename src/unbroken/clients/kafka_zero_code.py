@@ -1,0 +1,130 @@
+"""What zero-code instrumentation does with the calls of a Kafka consumer, whichever the client.
+
+Each function takes a method of a consumer and returns what stands in its place: while the client is instrumented, the
+record of a call that gives one is current until the consumer's next call or close; a call that gives several makes a
+span with links, and no record of them is current.
+
+Knows no client library; the modules named after the clients say which methods these are.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from unbroken.clients.kafka_facts import Known
+from unbroken.messaging.polled import Polled, Polling
+from unbroken.messaging.receive import receive
+from unbroken.messaging.semconv import Attributes
+from unbroken.messaging.tracing import survived
+
+Method = Callable[..., Any]
+WATCHED = "unbroken_watched"
+"""The attribute of a consumer that keeps its `Watched`."""
+
+
+class Watched(Known):
+    """What is kept for one consumer: its open record, and what it knows for the spans."""
+
+    def __init__(self, polling: Polling, attributes: Attributes) -> None:
+        self.unbroken_attributes = attributes
+        self.polled = Polled(polling, attributes)
+        self._polling = polling
+
+    def gave(self, messages: Sequence[Any] | Mapping[Any, Sequence[Any]], *, one: bool, started: int) -> None:
+        """Trace the messages of a call.
+
+        Args:
+            messages: in a list, or in lists by partition.
+            one: whether the application asked for one message; then it becomes current.
+            started: when the call began, nanoseconds since the epoch.
+        """
+        if not messages or not self._polling.is_on:
+            return
+        try:
+            if one:
+                (records,) = messages.values() if isinstance(messages, Mapping) else (messages,)
+                self.polled.enter(records[0])
+            else:
+                with receive(messages, self, start_time=started):
+                    pass
+        except Exception as error:
+            survived("a poll", error)
+
+
+class Consumers:
+    """The consumers of one client library, and the methods that stand in place of theirs.
+
+    Args:
+        attributes: what a consumer knows without asking the broker.
+    """
+
+    def __init__(self, attributes: Callable[[Any], Attributes]) -> None:
+        self.polling = Polling()
+        self._attributes = attributes
+
+    def watched(self, consumer: Any) -> Watched:
+        """Return what is kept for a consumer, made when it is seen first."""
+        try:
+            found: Watched = consumer.unbroken_watched
+        except AttributeError:
+            found = Watched(self.polling, self._known(consumer))
+            setattr(consumer, WATCHED, found)
+        return found
+
+    def _known(self, consumer: Any) -> Attributes:
+        try:
+            return self._attributes(consumer)
+        except Exception as error:
+            survived("a consumer", error)
+            return {}
+
+    def one(self, method: Method) -> Method:
+        """Return a method that gives one message, or None."""
+
+        @functools.wraps(method)
+        def call(consumer: Any, *args: Any, **named: Any) -> Any:
+            polled = self.watched(consumer).polled
+            polled.leave()
+            try:
+                message = method(consumer, *args, **named)
+            except Exception as error:
+                _enter_failed(polled, error)
+                raise
+            if message is not None:
+                polled.enter(message)
+            return message
+
+        return call
+
+    def one_later(self, method: Method) -> Method:
+        """Return a coroutine method that gives one message, or None."""
+
+        @functools.wraps(method)
+        async def call(consumer: Any, *args: Any, **named: Any) -> Any:
+            polled = self.watched(consumer).polled
+            polled.leave()
+            message = await method(consumer, *args, **named)
+            if message is not None:
+                polled.enter(message)
+            return message
+
+        return call
+
+    def last(self, method: Method) -> Method:
+        """Return a method after which the consumer gives nothing more."""
+
+        @functools.wraps(method)
+        def call(consumer: Any, *args: Any, **named: Any) -> Any:
+            self.watched(consumer).polled.leave()
+            return method(consumer, *args, **named)
+
+        return call
+
+
+def _enter_failed(polled: Polled, error: Exception) -> None:
+    """Make the message current that could not be deserialized: it is handled where the error is caught."""
+    message = getattr(error, "kafka_message", None)
+    if message is not None:
+        polled.enter(message)

@@ -1,0 +1,43 @@
+"""Names of a client that were imported before it was instrumented, where its classes cannot be changed in place."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+
+from unbroken.messaging.tracing import say_once
+
+
+def warn(client: str, natives: Mapping[str, type]) -> None:
+    """Say in the log, once for each, who holds a class of the client that instrumentation has put another in place of.
+
+    Args:
+        client: the package of the client, whose own modules do not count.
+        natives: the classes, by their names in the package.
+    """
+    for name, native in natives.items():
+        for where in sorted({*_holders(client, native), *_subclasses(client, native)}):
+            say_once(
+                f"{where} is {client}.{name}, bound before it was instrumented, and is not traced: "
+                f"start the application with opentelemetry-instrument, or import {client} after instrument()"
+            )
+
+
+def _holders(client: str, native: type) -> Iterator[str]:
+    for path, module in list(sys.modules.items()):
+        if not _is_inside(path, client):
+            for name, value in list(getattr(module, "__dict__", {}).items()):  # some put other objects there
+                if value is native:
+                    yield f"{path}.{name}"
+
+
+def _subclasses(client: str, native: type) -> Iterator[str]:
+    known: type
+    for known in type.__subclasses__(native):
+        if not _is_inside(known.__module__, client):
+            yield f"the base of {known.__module__}.{known.__qualname__}"
+
+
+def _is_inside(path: str, client: str) -> bool:
+    """Return whether this is a module of the client, of unbroken or of another instrumentation."""
+    return path.split(".", maxsplit=1)[0] in (client, "cimpl", "unbroken") or path.startswith("opentelemetry.")
