@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.docs.pages import ROOT
+from unbroken.clients import rabbitmq_facts, sqs_facts
 from unbroken.messaging import semconv
 
 SOURCE = ROOT / "src" / "unbroken"
@@ -60,14 +61,28 @@ def test_the_attributes_on_the_page_are_those_of_a_process_span() -> None:
     assert rows(SEMANTICS, "on the process span") == {**record, **client, semconv.ERROR_TYPE: ""}.keys()
 
 
+def test_the_attributes_on_the_page_are_those_of_a_process_span_of_rabbitmq() -> None:
+    headers = {"x-death": [{"count": 1, "queue": "orders", "reason": "expired"}], "x-delivery-count": 1}
+    message = rabbitmq_facts.processing("orders", "orders", 1, True, headers, "1", "2")
+    wanted = {**message, **rabbitmq_facts.server("host", 5672)}
+    assert rows(SEMANTICS, "on the process span of RabbitMQ") == wanted.keys()
+
+
+def test_the_attributes_on_the_page_are_those_of_a_process_span_of_sqs() -> None:
+    message = {"MessageId": "1", "ReceiptHandle": "2", "Attributes": {"ApproximateReceiveCount": "1"}}
+    queue = sqs_facts.queue_attributes("https://sqs.eu-west-1.amazonaws.com/1/orders")
+    wanted = {**sqs_facts.MESSAGE.attributes(message), **queue}
+    assert rows(SEMANTICS, "on the process span of SQS") == wanted.keys()
+
+
 def test_the_attributes_that_are_said_to_be_absent_are_absent() -> None:
-    said = re.findall(r"`([\w.]+)`", SEMANTICS.partition("Not set in 0.1:")[2].partition("\n\n")[0])
+    said = re.findall(r"`([\w.]+)`", SEMANTICS.partition("Not set:")[2].partition("\n\n")[0])
     source = "".join(path.read_text() for path in SOURCE.rglob("*.py"))
     names = {key: value for key, value in vars(semconv).items() if key.isupper()}
     spelled = [word for name in said for word in (name, *(key for key, value in names.items() if value == name))]
     # Once is the constant itself.
     assert [word for word in spelled if len(re.findall(rf"\b{re.escape(word)}\b", source)) > 1] == []
-    assert len(said) == 3
+    assert len(said) == 2
 
 
 @pytest.mark.parametrize("page", [SEMANTICS, METRICS], ids=["semantics", "metrics"])
@@ -79,9 +94,10 @@ def test_the_metrics_on_the_page_are_those_of_the_source(page: str) -> None:
         semconv.CONSUMED_MESSAGES,
         semconv.QUEUE_DURATION,
         semconv.MALFORMED_CARRIERS,
+        semconv.FULL_CARRIERS,
     }
     assert {name for name in wanted if f"`{name}`" in page} == wanted
-    named = set(re.findall(r"`((?:messaging|unbroken)\.[\w.]*(?:duration|messages|malformed))`", page))
+    named = set(re.findall(r"`((?:messaging|unbroken)\.[\w.]*(?:duration|messages|malformed|full))`", page))
     assert named == wanted
 
 
