@@ -1,9 +1,11 @@
 """One driver per client."""
 
+from tests.contract.clients.aio_pika import AioPika, AioPikaRobust
 from tests.contract.clients.aiokafka import Aiokafka
 from tests.contract.clients.confluent import Confluent, ConfluentAIO, ConfluentSerializing, ConfluentShare
 from tests.contract.clients.driver import Client, KafkaClient
 from tests.contract.clients.kafka_python import KafkaPython
+from tests.contract.clients.pika import Pika
 
 KAFKA: list[type[KafkaClient]] = [
     Confluent,
@@ -13,6 +15,6 @@ KAFKA: list[type[KafkaClient]] = [
     Aiokafka,
     KafkaPython,
 ]
-CLIENTS: list[type[Client]] = [*KAFKA]
+CLIENTS: list[type[Client]] = [*KAFKA, Pika, AioPika, AioPikaRobust]
 
 __all__ = ["CLIENTS", "KAFKA", "Client", "ConfluentShare", "KafkaClient", "KafkaPython"]
