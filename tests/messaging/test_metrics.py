@@ -85,6 +85,18 @@ def test_a_message_of_another_poll_is_consumed_by_its_own_block(reader: InMemory
     assert sum(counts(reader, CONSUMED)) == 2
 
 
+def test_a_message_that_its_client_has_counted_is_not_counted_again(
+    reader: InMemoryMetricReader, alter: Callable[..., None]
+) -> None:
+    one = message()
+    alter(one, is_counted=lambda _: True)
+    with receive([one]), process(one):
+        pass
+    with process(one):
+        pass
+    assert counts(reader, CONSUMED) == []
+
+
 def test_the_block_of_a_poll_is_not_taken_for_its_duration(reader: InMemoryMetricReader) -> None:
     with receive([message()]):
         pass

@@ -1,5 +1,6 @@
 """`settle`: messages acknowledged, rejected or deleted, one CLIENT span tied to the process spans."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
-from tests.messaging.telemetry import OTHER, UNSAMPLED, Finished, attributes, counts, ids, linked, message
+from tests.messaging.telemetry import OTHER, UNSAMPLED, Finished, attributes, counts, ids, linked, message, points
 from unbroken import process
 from unbroken.errors import OpenTwice
 from unbroken.messaging import receipts
@@ -182,3 +183,31 @@ def test_a_receipt_that_cannot_be_had_costs_nothing(finished: Finished, alter: C
     with process(message()):
         acknowledge(7)
     assert [span.name for span in finished()] == ["process orders"]
+
+
+def test_what_only_touches_a_message_leaves_its_settlement_to_come(finished: Finished) -> None:
+    with process(message()):
+        pass
+    for operation in ("change_visibility", "delete"):
+        with settle(operation, [7], QUEUE, is_final=operation == "delete"):
+            pass
+    spans = [named(finished, f"{operation} orders") for operation in ("change_visibility", "delete")]
+    assert [ids(span.parent) for span in spans] == [ids(named(finished, "process orders").context)] * 2
+
+
+def test_what_only_touches_a_message_in_its_block_leaves_its_settlement_to_come(finished: Finished) -> None:
+    with process(message()), settle("change_visibility", [7], QUEUE, is_final=False):
+        pass
+    acknowledge(7)
+    assert ids(named(finished, "ack orders").parent) == ids(named(finished, "process orders").context)
+
+
+def test_an_operation_that_began_before_the_block_is_told_from_then(
+    finished: Finished, reader: InMemoryMetricReader
+) -> None:
+    began = time.time_ns() - 2_000_000_000
+    with process(message()), settle("ack", [7], QUEUE, start_time=began):
+        pass
+    assert named(finished, "ack orders").start_time == began
+    ((_, point),) = points(reader, "messaging.client.operation.duration")
+    assert point.sum >= 2

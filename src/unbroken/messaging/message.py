@@ -41,6 +41,7 @@ class MessageType:
         beside: a context that comes beside the headers (X-Ray, an SNS envelope), or None; it is told whether the
             headers hold one. It counts where they do not, else its span becomes a link.
         receipt: by what the message is acknowledged or deleted later, unique in this process, or None.
+        is_counted: whether the metrics have counted the message as consumed when its client received it.
     """
 
     system: str
@@ -56,6 +57,7 @@ class MessageType:
     receiving: str = "poll"
     beside: Callable[[Any, bool], Origin | None] | None = None
     receipt: Callable[[Any], Hashable] | None = None
+    is_counted: Callable[[Any], bool] | None = None
 
 
 _CLIENTS = {
@@ -69,7 +71,10 @@ _CLIENTS = {
 """The module that knows the messages of a client, by the client's package."""
 
 _SQS = "unbroken.clients.sqs_facts"
-"""The module that knows the messages of SQS, which are plain mappings."""
+"""The module that knows the messages of SQS: plain mappings, and resources of boto3."""
+
+_RESOURCES = "boto3.resources.base"
+"""Where the base of the resources is; boto3 makes their classes anew for each answer: they are not remembered."""
 
 known_types: dict[type, MessageType] = {}
 """The types of message that were registered or seen."""
@@ -143,8 +148,12 @@ def _is_of_sqs(source: object) -> bool:
     return isinstance(source, Mapping) and ("ReceiptHandle" in source or "receiptHandle" in source)
 
 
+def _is_resource(message: object) -> bool:
+    return any(known.__module__ == _RESOURCES for known in type(message).__mro__)
+
+
 def _learned(message: object) -> MessageType:
-    if _is_of_sqs(message):
+    if _is_of_sqs(message) or _is_resource(message):
         sqs: Any = importlib.import_module(_SQS)
         kind: MessageType = sqs.message_type(message)
         return kind

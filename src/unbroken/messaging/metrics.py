@@ -31,14 +31,14 @@ class Instruments:
 
 
 class Timing:
-    """A duration that is being measured; `finish` records it, once."""
+    """A duration that is being measured, with the seconds before; `finish` records it, once."""
 
     __slots__ = ("_attributes", "_histogram", "_started")
 
-    def __init__(self, histogram: Histogram, attributes: Attributes) -> None:
+    def __init__(self, histogram: Histogram, attributes: Attributes, before: float = 0.0) -> None:
         self._histogram = histogram
         self._attributes = attributes
-        self._started = time.perf_counter()
+        self._started = time.perf_counter() - before
 
     def finish(self, error: BaseException | str | None) -> None:
         """Record the seconds since the start; a failure is an exception or the broker's error code. Never raises."""

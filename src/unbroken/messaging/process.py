@@ -224,7 +224,8 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         try:
             attributes = labels(self._described())
             receiving: Any = ambient.get(RECEIVE_KEY)
-            if receiving is None or id(self.message) not in receiving.counted:
+            is_counted = self.kind.is_counted is not None and self.kind.is_counted(self.message)
+            if not is_counted and (receiving is None or id(self.message) not in receiving.counted):
                 found.consumed.add(1, attributes)
             waited = seconds_since(self.kind.timestamp(self.message))
             if waited is not None:

@@ -29,9 +29,9 @@ def remember(receipt: Hashable, span_context: SpanContext) -> None:
             continue
 
 
-def recall(receipt: Hashable) -> SpanContext | None:
-    """Return the process span of a message, once."""
-    return _remembered.pop(receipt, None)
+def recall(receipt: Hashable, *, keep: bool = False) -> SpanContext | None:
+    """Return the process span of a message, once unless it is to be kept."""
+    return _remembered.get(receipt) if keep else _remembered.pop(receipt, None)
 
 
 def remembered(belongs: Callable[[Any], bool]) -> list[Hashable]:

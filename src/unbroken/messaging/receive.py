@@ -109,7 +109,9 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         attributes = self._attributes(messages)
         values: dict[str, object] = {**ambient, RECEIVE_KEY: self}
         if (found := instruments()) is not None:
-            add(found.consumed, len(messages), labels(attributes))
+            new = sum(kind.is_counted is None or not kind.is_counted(message) for kind, message in messages)
+            if new:
+                add(found.consumed, new, labels(attributes))
             if self._start_time is not None:
                 waited = seconds_since(self._start_time / 1e9)
                 found.operation_duration.record(waited or 0.0, labels(attributes))

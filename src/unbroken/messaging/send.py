@@ -216,7 +216,7 @@ def _say_what_was_left_out(sending: Sending, fields: Fields, describe: Callable[
     if missing:
         sending.span.set_attribute(semconv.LEFT_OUT, missing)
         count_left_out(describe()[semconv.SYSTEM], missing)
-        say_once(f"a message has as many headers as its broker allows: it is sent without {', '.join(missing)}")
+        say_once(f"a message has all the headers that its broker allows: it is sent without {', '.join(missing)}")
 
 
 def _tell(span: Span, error: BaseException | str | None, attributes: Attributes | None) -> None:

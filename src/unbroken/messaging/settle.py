@@ -11,7 +11,7 @@ from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, Span
 
 from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
-from unbroken.messaging.metrics import Timing, instruments, labels
+from unbroken.messaging.metrics import Timing, instruments, labels, seconds_since
 from unbroken.messaging.policy import InForce
 from unbroken.messaging.process import SCOPE_KEY, mark_failed
 from unbroken.messaging.receipts import recall
@@ -24,8 +24,8 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
     """A block in which a client settles messages; its CLIENT span is a child of the process span.
 
     One message: in its block a child of the current span, after it of its process span. Several: child of the current
-    span, linked to the process span of each. A message of which nothing is known and that is settled outside of any span gets none: a
-    trace of one acknowledgement tells nothing.
+    span, linked to the process span of each. A message of which nothing is known and that is settled outside of any
+    span gets none: a trace of one acknowledgement tells nothing.
 
         with settle("ack", [receipt], attributes):
             channel.basic_ack(delivery_tag)
@@ -34,17 +34,29 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         operation: `messaging.operation.name`.
         receipts: what `MessageType.receipt` returned for the messages.
         attributes: of the span; at least system and, where known, destination.
+        start_time: when the operation began, nanoseconds since the epoch, if that was before the block.
+        is_final: False for what only touches the messages, which are settled later.
     """
 
-    __slots__ = ("_attributes", "_receipts", "_timing", "_token", "operation", "span")
+    __slots__ = ("_attributes", "_is_final", "_receipts", "_start_time", "_timing", "_token", "operation", "span")
 
     span: Span
     """The span of the block; set on entering."""
 
-    def __init__(self, operation: str, receipts: Sequence[Hashable], attributes: Attributes) -> None:
+    def __init__(
+        self,
+        operation: str,
+        receipts: Sequence[Hashable],
+        attributes: Attributes,
+        *,
+        start_time: int | None = None,
+        is_final: bool = True,
+    ) -> None:
         self.operation = operation
         self._receipts = receipts
         self._attributes = attributes
+        self._start_time = start_time
+        self._is_final = is_final
         self._token: Any = None
 
     def __enter__(self) -> settle:
@@ -90,7 +102,8 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
 
     def _open(self, ambient: Context) -> Context | None:
         scope: Any = ambient.get(SCOPE_KEY)
-        known = [found for receipt in self._receipts if (found := _process_span(receipt, scope)) is not None]
+        spans = [_process_span(receipt, scope, self._is_final) for receipt in self._receipts]
+        known = [found for found in spans if found is not None]
         rules = InForce.policy
         if is_suppressed(ambient) or (
             rules.selective and not rules.covers(self._attributes.get(semconv.DESTINATION, ""))
@@ -104,7 +117,8 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         if len(self._receipts) > 1:
             attributes[semconv.MESSAGE_COUNT] = len(self._receipts)
         if (measured := instruments()) is not None:
-            self._timing = Timing(measured.operation_duration, labels(attributes))
+            before = seconds_since(None if self._start_time is None else self._start_time / 1e9)
+            self._timing = Timing(measured.operation_duration, labels(attributes), before or 0.0)
         traced = tracing()
         if traced.tracer is None or not (rules.spans and rules.settle):
             return None
@@ -119,14 +133,15 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         elif traced.drops(parent):
             return None
         links = [Link(one) for one in known] if len(known) > 1 else []
-        self.span = traced.tracer.start_span(semconv.span_name(attributes), around, SpanKind.CLIENT, attributes, links)
+        name = semconv.span_name(attributes)
+        self.span = traced.tracer.start_span(name, around, SpanKind.CLIENT, attributes, links, self._start_time)
         return Context({**ambient, SPAN_KEY: self.span})
 
 
-def _process_span(receipt: Hashable, scope: Any) -> SpanContext | None:
+def _process_span(receipt: Hashable, scope: Any, is_final: bool) -> SpanContext | None:
     """Return the process span of a message: of the block that is open, or remembered from its own."""
     if scope is not None and scope.kind.receipt is not None and scope.kind.receipt(scope.message) == receipt:
-        scope.is_settled = True
+        scope.is_settled = scope.is_settled or is_final
         span_context: SpanContext = scope.span.get_span_context()
         return span_context if span_context.is_valid else None
-    return recall(receipt)
+    return recall(receipt, keep=not is_final)
