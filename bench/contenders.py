@@ -1,9 +1,17 @@
 """The contenders of the loops: which environment each runs in and how its tracing is switched on."""
 
+import importlib
+
 BARE, HAND, CONTRIB, DDTRACE = "bare", "by hand", "contrib", "ddtrace"
-OURS, DROP_IN = "unbroken", "unbroken drop-in"
+BOTOCORE = "contrib botocore"
+OURS, DROP_IN, ZERO = "unbroken", "unbroken drop-in", "unbroken zero code"
+UNSETTLED = "unbroken, settle spans off"
 
 SAMPLED, UNSAMPLED, ALWAYS_OFF = "sampled", "unsampled", "ALWAYS_OFF"
+
+
+_CONTRIB = {"boto3": "contrib-boto3sqs", "aiobotocore": "contrib-botocore", "faststream": "opentelemetry"}
+"""The environments whose name is not the client's; FastStream brings its telemetry itself."""
 
 
 def environment(contender: str, client: str) -> str:
@@ -11,10 +19,13 @@ def environment(contender: str, client: str) -> str:
     return {
         BARE: "opentelemetry",
         HAND: "opentelemetry",
-        CONTRIB: f"contrib-{client}",
+        CONTRIB: _CONTRIB.get(client, f"contrib-{client}"),
+        BOTOCORE: "contrib-botocore",
         DDTRACE: "ddtrace",
         OURS: "unbroken",
         DROP_IN: "unbroken",
+        UNSETTLED: "unbroken",
+        ZERO: "unbroken",
     }[contender]
 
 
@@ -30,8 +41,16 @@ def switch_on(contender: str, client: str, condition: str) -> None:
     from bench import tracing
 
     tracing.provide("ALWAYS_OFF" if condition == ALWAYS_OFF else "ParentBased(ALWAYS_ON)")
-    if contender == CONTRIB:
-        _instrument(client)
+    if contender == UNSETTLED:
+        from unbroken import Policy, configure
+
+        configure(Policy(settle=False))
+    elif contender == ZERO:
+        _instrument("unbroken", *_OURS[client])
+    elif contender == BOTOCORE:
+        _instrument("opentelemetry", *_OTHERS["botocore"])
+    elif contender == CONTRIB and client != "faststream":
+        _instrument("opentelemetry", *_OTHERS[client])
 
 
 def enter_request(contender: str, condition: str) -> None:
@@ -49,15 +68,26 @@ def enter_request(contender: str, condition: str) -> None:
         context.attach(tracing.remote_parent(sampled))
 
 
-def _instrument(client: str) -> None:
-    """Switch the contrib instrumentation of `client` on; it only logs when it refuses a version, so look."""
-    if client == "confluent-kafka":
-        from opentelemetry.instrumentation.confluent_kafka import ConfluentKafkaInstrumentor as Instrumentor
-    elif client == "aiokafka":
-        from opentelemetry.instrumentation.aiokafka import AIOKafkaInstrumentor as Instrumentor
-    else:
-        from opentelemetry.instrumentation.kafka import KafkaInstrumentor as Instrumentor
-    instrumentor = Instrumentor()
+_OTHERS = {
+    "aio-pika": ("aio_pika", "AioPikaInstrumentor"),
+    "aiobotocore": ("botocore", "AiobotocoreInstrumentor"),
+    "aiokafka": ("aiokafka", "AIOKafkaInstrumentor"),
+    "boto3": ("boto3sqs", "Boto3SQSInstrumentor"),
+    "botocore": ("botocore", "BotocoreInstrumentor"),
+    "confluent-kafka": ("confluent_kafka", "ConfluentKafkaInstrumentor"),
+    "kafka-python": ("kafka", "KafkaInstrumentor"),
+    "pika": ("pika", "PikaInstrumentor"),
+}
+_OURS = {
+    "aiokafka": ("aiokafka", "AIOKafkaInstrumentor"),
+    "confluent-kafka": ("confluent_kafka", "ConfluentKafkaInstrumentor"),
+    "kafka-python": ("kafka_python", "KafkaPythonInstrumentor"),
+}
+
+
+def _instrument(package: str, module: str, name: str) -> None:
+    """Switch an instrumentation on; it only logs when it refuses a version, so look."""
+    instrumentor = getattr(importlib.import_module(f"{package}.instrumentation.{module}"), name)()
     instrumentor.instrument()
     if not instrumentor.is_instrumented_by_opentelemetry:
-        raise RuntimeError(f"the instrumentation of {client} did not start")
+        raise RuntimeError(f"{name} did not start")

@@ -15,11 +15,11 @@ OURS = "unbroken"
 
 
 def interpreter(name: str) -> Path:
-    """Return the interpreter of the environment `name`, which is made when there is none for the present lock files."""
+    """Return the interpreter of the environment `name`, which is made when there is none for its present lock."""
     folder = ENVIRONMENTS / name
     python = folder / "bin" / "python"
     stamp = folder / "lock.sha256"
-    lock = _fingerprint()
+    lock = _fingerprint(name)
     if not stamp.exists() or stamp.read_text() != lock:
         venv.create(folder, clear=True, with_pip=True)
         _pip(python, "install", "--quiet", "--requirement", str(LOCKS / f"{name}.txt"))
@@ -51,10 +51,11 @@ def variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
 
 
-def _fingerprint() -> str:
+def _fingerprint(name: str) -> str:
+    """Return what an environment is made from: the interpreter, its lock and the one that another may include."""
     digest = hashlib.sha256(sys.version.encode())
-    for lock in sorted(LOCKS.glob("*.txt")):
-        digest.update(lock.read_bytes())
+    for lock in sorted({name, "opentelemetry"}):
+        digest.update((LOCKS / f"{lock}.txt").read_bytes())
     return digest.hexdigest()
 
 

@@ -56,9 +56,23 @@ PRODUCED = "produced"
 USER_HEADERS = SAMPLED.user_headers()
 
 
+MAPPED_HEADERS: dict[str, str] = {name: value.decode() for name, value in USER_HEADERS}
+"""The same headers for AMQP, where an application gives text."""
+ATTRIBUTES = {name: {"DataType": "String", "StringValue": value} for name, value in MAPPED_HEADERS.items()}
+"""And for SQS."""
+
+
 def topic_for(condition: str) -> str:
     """Return the topic that a consuming loop reads: the records' flag is 00 when the condition is "unsampled"."""
     return (UNSAMPLED if condition == "unsampled" else SAMPLED).topic
+
+
+def mappings(condition: str, count: int) -> Iterator[dict[str, str]]:
+    """Yield the headers of so many messages as text, each in a trace of its own with the flag of the condition."""
+    random = Random(17)
+    case = UNSAMPLED if condition == "unsampled" else SAMPLED
+    for _ in range(count):
+        yield {name: value.decode() for name, value in case.headers(random)}
 
 
 def all_records() -> Iterator[tuple[str, Pairs]]:

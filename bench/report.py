@@ -1,23 +1,18 @@
-"""A whole run as one value: the figures, the bars, the versions, the machine."""
+"""What was measured, as one value for each section: the figures, the bars, the versions, the machine.
+
+results.json holds them by the name of the section. A section that was run alone replaces its own and tells its own
+revision, so no figure passes for one of another run.
+"""
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench import environments
 from bench.bars import BARS
 from bench.results import Cell, Samples, Spread
-
-ENVIRONMENTS = (
-    "opentelemetry",
-    "contrib-confluent-kafka",
-    "contrib-aiokafka",
-    "contrib-kafka-python",
-    "ddtrace",
-    "unbroken",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +42,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run: `python -m bench` prints it, results.json holds it, the documentation shows it."""
+    """A section of a run: `python -m bench` prints it, results.json holds it, the documentation shows it."""
 
     figures: tuple[Figure, ...]
     verdicts: tuple[Verdict, ...]
@@ -61,13 +56,13 @@ class Report:
         return asdict(self)
 
 
-def report(samples: Samples, scale: Mapping[str, int]) -> Report:
-    """Return the report of what was measured."""
+def report(samples: Samples, scale: Mapping[str, int], used: Iterable[str]) -> Report:
+    """Return the report of what was measured in the environments `used`."""
     return Report(
         figures=tuple(_figure(samples, cell) for cell in samples.values),
         verdicts=tuple(_verdicts(samples)),
         scale=scale,
-        versions={name: environments.versions(name) for name in ENVIRONMENTS},
+        versions={name: environments.versions(name) for name in used},
         machine=machine(),
         revision=environments.revision(),
     )

@@ -15,6 +15,8 @@ from bench.contenders import BARE
 RESULTS = Path(__file__).parent / "results.json"
 
 NOTES = """
+Figures are medians ± half the distance of the quartiles.
+
 - Poll, unsampled: the records carry flag 00 and the sampler is the default one. contrib opens a new trace for each
   record, so it records them all the same; with `ALWAYS_OFF` nobody records.
 - `consume(500)`: contrib makes one span for the batch, ddtrace none; by hand and with unbroken each message has one.
@@ -36,16 +38,20 @@ class Table:
 
 def tables(report: dict[str, Any]) -> list[Table]:
     """Return the tables of a report (as it stands in results.json): the bars, then one for each operation."""
+    sections = report["sections"].values()
     figures: dict[str, list[dict[str, Any]]] = {}
-    for figure in report["figures"]:
-        figures.setdefault(figure["row"].partition(", ")[0], []).append(figure)
-    bars = [_bars(report["verdicts"])] if report["verdicts"] else []
+    for section in sections:
+        for figure in section["figures"]:
+            figures.setdefault(figure["row"].partition(", ")[0], []).append(figure)
+    verdicts = [verdict for section in sections for verdict in section["verdicts"]]
+    bars = [_bars(verdicts)] if verdicts else []
     return [*bars, *(_matrix(operation, found) for operation, found in figures.items())]
 
 
 def markdown(report: dict[str, Any]) -> str:
     """Return the Markdown of a report: its tables and what they were measured with."""
-    return "\n".join([*(_markdown(table) for table in tables(report)), _conditions(report), NOTES.lstrip()])
+    conditions = "\n".join(_conditions(report["sections"]))
+    return "\n".join([*(_markdown(table) for table in tables(report)), conditions, NOTES.lstrip()])
 
 
 def _bars(verdicts: list[dict[str, Any]]) -> Table:
@@ -93,15 +99,34 @@ def _markdown(table: Table) -> str:
     return f"### {table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _conditions(report: dict[str, Any]) -> str:
-    machine, scale = report["machine"], report["scale"]
-    versions = ", ".join(_versions(report["versions"]))
-    return (
-        f"Medians ± half the distance of the quartiles, over {scale['rounds'] * scale['repeats']} repeats of a call and"
-        f" {scale['loop_repeats']} of a loop of {scale['messages']:,} messages. {machine['python']} on"
-        f" {machine['system']} ({machine['processor']}, {machine['cores']} cores). Revision {report['revision']}."
-        f" {versions}.\n"
-    )
+def _conditions(sections: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Yield a paragraph for each run that figures are from: its sections, its revision, its versions."""
+    runs: dict[str, list[str]] = {}
+    for name, section in sections.items():
+        runs.setdefault(f"{section['revision']} {section['machine']}", []).append(name)
+    for names in runs.values():
+        found = [sections[name] for name in names]
+        machine, revision = found[0]["machine"], found[0]["revision"]
+        versions = {name: packages for section in found for name, packages in section["versions"].items()}
+        yield (
+            f"{', '.join(names)}: {'; '.join(_scales(names, found))}. {machine['python']} on {machine['system']}"
+            f" ({machine['processor']}, {machine['cores']} cores). Revision {revision}."
+            f" {', '.join(_versions(versions))}.\n"
+        )
+
+
+def _scales(names: list[str], sections: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield what the spread is over, for the single calls and for each length of a loop."""
+    if "micro" in names:
+        scale = sections[names.index("micro")]["scale"]
+        yield f"{scale['rounds'] * scale['repeats']} repeats of a call"
+    scales = {
+        (section["scale"]["loop_repeats"], section["scale"]["messages"]): None
+        for name, section in zip(names, sections, strict=True)
+        if name not in ("micro", "memory")
+    }
+    for repeats, messages in scales:
+        yield f"{repeats} repeats of a loop of {messages:,} messages"
 
 
 def _versions(environments: dict[str, dict[str, str]]) -> Iterator[str]:
@@ -112,7 +137,21 @@ def _versions(environments: dict[str, dict[str, str]]) -> Iterator[str]:
             yield f"{package} {version}"
 
 
-NAMED = {"aiokafka", "confluent-kafka", "ddtrace", "kafka-python", "opentelemetry-api", "opentelemetry-sdk", "unbroken"}
+NAMED = {
+    "aio-pika",
+    "aiobotocore",
+    "aiokafka",
+    "boto3",
+    "botocore",
+    "confluent-kafka",
+    "ddtrace",
+    "faststream",
+    "kafka-python",
+    "opentelemetry-api",
+    "opentelemetry-sdk",
+    "pika",
+    "unbroken",
+}
 
 
 def main() -> int:
