@@ -75,7 +75,7 @@ async def test_a_message_that_the_broker_dead_letters_keeps_its_trace(
     broker: Any, orders: str, spans: Spans, seen: Seen
 ) -> None:
     dead = f"{orders}.dead"
-    arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead}
+    arguments: Any = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead}
 
     @broker.subscriber(RabbitQueue(orders, arguments=arguments), ack_policy=AckPolicy.REJECT_ON_ERROR)
     async def handle(body: str) -> None:
