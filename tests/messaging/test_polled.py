@@ -1,0 +1,363 @@
+"""The scope of a polled record: whoever leaves first and wherever, the context afterwards is the application's."""
+
+import gc
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from opentelemetry import baggage
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.trace import Tracer
+
+from tests.messaging.conftest import UseProvider
+from tests.messaging.telemetry import Finished, creation, here, ids, linked, message
+from unbroken import process
+from unbroken.messaging.polled import Polled, Polling
+
+SECOND = (("traceparent", b"00-" + b"3" * 32 + b"-" + b"4" * 16 + b"-01"),)
+
+
+@pytest.fixture
+def polling() -> Iterator[Polling]:
+    """The switch of a client library that is instrumented."""
+    polling = Polling()
+    polling.start()
+    yield polling
+    polling.stop()
+
+
+@pytest.fixture
+def tracer(use_provider: UseProvider) -> Tracer:
+    return use_provider().get_tracer("application")
+
+
+def elsewhere(call: Callable[..., Any], *args: Any) -> None:
+    """Run in another thread, with a context of its own."""
+    thread = threading.Thread(target=call, args=args)
+    thread.start()
+    thread.join()
+
+
+def test_the_span_of_the_record_is_current_until_the_next_call(polling: Polling, finished: Finished) -> None:
+    polled = Polled(polling)
+    polled.enter(message())
+    assert here().trace_id == creation().trace_id
+    assert finished() == ()
+    polled.leave()
+    (span,) = finished()
+    assert ids(span.parent) == ids(creation())
+
+
+def test_what_the_consumer_knows_is_on_the_span(polling: Polling, finished: Finished) -> None:
+    polled = Polled(polling, {"messaging.consumer.group.name": "payments"})
+    polled.enter(message())
+    polled.leave()
+    assert (finished()[0].attributes or {})["messaging.consumer.group.name"] == "payments"
+
+
+def test_entering_the_next_record_ends_the_one_before(polling: Polling, finished: Finished) -> None:
+    polled = Polled(polling)
+    polled.enter(message())
+    polled.enter(message(SECOND))
+    assert [ids(span.parent) for span in finished()] == [ids(creation())]
+    assert here().trace_id == creation(SECOND).trace_id
+    polled.leave()
+
+
+def test_the_record_before_gives_no_link(polling: Polling, finished: Finished) -> None:
+    first, second = Polled(polling), Polled(polling)
+    first.enter(message())
+    second.enter(message(SECOND))
+    second.leave()
+    first.leave()
+    assert [linked(span) for span in finished()] == [[ids(creation(SECOND))], [ids(creation())]]
+
+
+def test_what_the_application_opened_over_another_record_is_a_link(
+    polling: Polling, tracer: Tracer, finished: Finished
+) -> None:
+    first, second = Polled(polling), Polled(polling)
+    first.enter(message())
+    with tracer.start_as_current_span("block") as block:
+        inside = otel_context.get_current()
+        second.enter(message(SECOND))
+        second.leave()
+        assert otel_context.get_current() is inside
+    first.leave()
+    assert linked(finished()[0]) == [ids(creation(SECOND)), ids(block.get_span_context())]
+
+
+def test_process_of_the_polled_record_is_the_same_scope(polling: Polling, finished: Finished) -> None:
+    one = message()
+    polled = Polled(polling)
+    polled.enter(one)
+    with process(one) as span:
+        assert span.get_span_context() is here()
+    polled.leave()
+    assert len(finished()) == 1
+
+
+def test_nothing_becomes_current_where_instrumentation_is_suppressed(polling: Polling, finished: Finished) -> None:
+    polled = Polled(polling)
+    with suppress_instrumentation():
+        polled.enter(message())
+        assert not here().is_valid
+        polled.leave()
+    assert finished() == ()
+
+
+def test_suppression_over_the_record_before_holds_for_the_next(polling: Polling, finished: Finished) -> None:
+    polled = Polled(polling)
+    polled.enter(message())
+    with suppress_instrumentation():
+        polled.leave()
+        polled.enter(message(SECOND))
+    polled.leave()
+    assert len(finished()) == 1
+    assert otel_context.get_current() == {}
+
+
+def test_leaving_in_another_thread_ends_the_span(polling: Polling, finished: Finished) -> None:
+    polled = Polled(polling)
+    polled.enter(message())
+    elsewhere(polled.leave)
+    assert len(finished()) == 1
+    polled.leave()
+
+
+def test_leaving_in_another_thread_leaves_the_context_there_alone(polling: Polling, finished: Finished) -> None:
+    polled = Polled(polling)
+    polled.enter(message())
+    ambient = baggage.set_baggage("its", "own", Context())
+    seen: list[Context] = []
+
+    def close() -> None:
+        otel_context.attach(ambient)
+        polled.leave()
+        seen.append(otel_context.get_current())
+
+    elsewhere(close)
+    assert seen[0] is ambient
+    polled.leave()
+
+
+def test_a_scope_that_another_thread_closed_is_gone_at_the_next_call(polling: Polling, finished: Finished) -> None:
+    ambient = otel_context.get_current()
+    polled = Polled(polling)
+    polled.enter(message())
+    elsewhere(polled.leave)
+    polled.enter(message(SECOND))
+    polled.leave()
+    assert otel_context.get_current() is ambient
+    assert linked(finished()[1]) == [ids(creation(SECOND))]
+
+
+def test_a_block_that_outlives_the_record_keeps_its_own_context(
+    polling: Polling, tracer: Tracer, finished: Finished
+) -> None:
+    ambient = otel_context.get_current()
+    polled = Polled(polling)
+    polled.enter(message())
+    with tracer.start_as_current_span("block") as block:
+        polled.leave()
+        assert here() is block.get_span_context()
+        polled.enter(message(SECOND))
+        polled.leave()
+        assert here() is block.get_span_context()
+    polled.leave()
+    assert otel_context.get_current() is ambient
+
+
+def test_a_context_that_the_application_forgot_to_detach_goes_with_the_record(
+    polling: Polling, tracer: Tracer, finished: Finished
+) -> None:
+    ambient = otel_context.get_current()
+    polled = Polled(polling)
+    polled.enter(message())
+    otel_context.attach(baggage.set_baggage("forgotten", "1"))
+    polled.leave()
+    assert otel_context.get_current() is ambient
+
+
+def test_consumers_that_take_turns_keep_one_record_each(polling: Polling, finished: Finished) -> None:
+    consumers = [Polled(polling), Polled(polling), Polled(polling)]
+    for turn in range(12):
+        consumers[turn % 3].enter(message())
+    gc.collect()
+    assert sum(isinstance(one, process) for one in gc.get_objects()) == 3
+    for polled in consumers:
+        polled.leave()
+
+
+def test_a_consumer_that_is_abandoned_ends_its_span(polling: Polling, finished: Finished) -> None:
+    polled = Polled(polling)
+    polled.enter(message())
+    del polled
+    assert len(finished()) == 1
+    assert not here().is_valid
+
+
+def test_a_consumer_that_is_collected_leaves_a_block_of_the_application_alone(
+    polling: Polling, tracer: Tracer, finished: Finished
+) -> None:
+    polled = Polled(polling)
+    polled.enter(message())
+    with tracer.start_as_current_span("block") as block:
+        del polled
+        assert here() is block.get_span_context()
+    Polled(polling).leave()
+
+
+def test_switching_off_ends_what_is_open_and_opens_nothing_more(polling: Polling, finished: Finished) -> None:
+    polled = Polled(polling)
+    polled.enter(message())
+    polling.stop()
+    assert len(finished()) == 1
+    polled.enter(message())
+    assert not here().is_valid
+
+
+def test_what_a_message_holds_never_raises(polling: Polling, finished: Finished) -> None:
+    polled = Polled(polling)
+    polled.enter(object())
+    polled.leave()
+    assert finished() == ()
+
+
+def test_a_span_that_is_open_at_the_end_of_the_program_is_exported() -> None:
+    program = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+from tests.messaging.telemetry import message
+from unbroken.messaging.polled import Polled, Polling
+
+provider = TracerProvider()
+provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter(formatter=lambda span: span.name)))
+trace.set_tracer_provider(provider)
+polling = Polling()
+polling.start()
+polled = Polled(polling)
+polled.enter(message(topic="at-exit"))
+"""
+    answer = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
+    assert answer.stdout == "process at-exit"
+
+
+class Ends(SpanProcessor):
+    """How often each span has ended."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()
+        self.started: set[int] = set()
+
+    def on_start(self, span: ReadableSpan, parent_context: object = None) -> None:
+        self.started.add(ids(span.get_span_context())[1])
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.counts[ids(span.get_span_context())[1]] += 1
+
+
+class Consumers(RuleBasedStateMachine):
+    """Several consumers in several threads, which poll and close in any order.
+
+    The model: each thread has a stack of the records that became current in it; a record that is over leaves every
+    stack. A thread that has just made a call sees the top of its stack.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends = Ends()
+        provider = TracerProvider()
+        provider.add_span_processor(self.ends)
+        self.provider = provider
+        self.polling = Polling()
+        self.polling.start()
+        self.consumers: list[Polled | None] = [Polled(self.polling) for _ in range(3)]
+        self.current: dict[int, int] = {}  # consumer -> span id of its open record
+        self.threads = [ThreadPoolExecutor(1) for _ in range(2)]
+        self.bases = [thread.submit(self._based, str(number)).result() for number, thread in enumerate(self.threads)]
+        self.stacks: list[list[int]] = [[], []]
+
+    def _based(self, name: str) -> Context:
+        base = baggage.set_baggage("thread", name, Context())
+        otel_context.attach(base)
+        return base
+
+    def _seen(self, thread: int) -> int:
+        return self.threads[thread].submit(lambda: here().span_id).result()
+
+    def _over(self, consumer: int) -> None:
+        if (span := self.current.pop(consumer, None)) is not None:
+            for stack in self.stacks:
+                if span in stack:
+                    stack.remove(span)
+
+    def _check(self, thread: int) -> None:
+        stack = self.stacks[thread]
+        assert self._seen(thread) == (stack[-1] if stack else 0)
+        if not stack:
+            assert self.threads[thread].submit(otel_context.get_current).result() is self.bases[thread]
+
+    @rule(consumer=st.integers(0, 2), thread=st.integers(0, 1), gives=st.booleans())
+    def poll(self, consumer: int, thread: int, gives: bool) -> None:
+        polled = self.consumers[consumer]
+        if polled is None:
+            polled = self.consumers[consumer] = Polled(self.polling)
+        self._over(consumer)
+        self.threads[thread].submit(polled.leave).result()
+        if gives:
+            self.threads[thread].submit(polled.enter, message()).result()
+            self.current[consumer] = self._seen(thread)
+            self.stacks[thread].append(self.current[consumer])
+        self._check(thread)
+
+    @rule(consumer=st.integers(0, 2), thread=st.integers(0, 1))
+    def close(self, consumer: int, thread: int) -> None:
+        polled = self.consumers[consumer]
+        if polled is not None:
+            self._over(consumer)
+            self.threads[thread].submit(polled.leave).result()
+            self._check(thread)
+
+    @rule(consumer=st.integers(0, 2))
+    def abandon(self, consumer: int) -> None:
+        self._over(consumer)
+        self.consumers[consumer] = None
+
+    @invariant()
+    def every_record_that_is_over_has_ended_once(self) -> None:
+        assert all(count == 1 for count in self.ends.counts.values())
+        assert self.ends.started - set(self.ends.counts) == set(self.current.values())
+
+    def teardown(self) -> None:
+        self.polling.stop()
+        self.current.clear()
+        self.stacks = [[], []]
+        for number, thread in enumerate(self.threads):
+            thread.submit(Polled(self.polling).leave).result()
+            self._check(number)
+            thread.shutdown()
+        self.every_record_that_is_over_has_ended_once()
+
+
+def test_after_every_order_of_calls_the_context_is_the_application_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    from opentelemetry import trace
+
+    class Provided(Consumers):
+        def __init__(self) -> None:
+            super().__init__()
+            monkeypatch.setattr(trace, "_TRACER_PROVIDER", self.provider)
+
+    run_state_machine_as_test(Provided, settings=settings(max_examples=60, stateful_step_count=30, deadline=None))
