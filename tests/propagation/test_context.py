@@ -60,7 +60,8 @@ def test_no_header_of_ours_is_the_fast_path_too() -> None:
         [("Traceparent", VALID)],
         [(b"traceparent", VALID)],
         [(b"TRACEPARENT", VALID)],
-        [("traceparent", VALID.decode())],
+        [("traceparent", VALID.decode() + "é")],
+        [("traceparent", VALID.decode() + "\ud800")],
         [("traceparent", None)],
         [("traceparent", VALID), ("traceparent", VALID)],
         [("traceparent", None), ("traceparent", VALID)],
@@ -68,7 +69,7 @@ def test_no_header_of_ours_is_the_fast_path_too() -> None:
         [("traceparent", VALID), ("tracestate", b"a=1,a=2")],
         [("traceparent", VALID), ("tracestate", ",".join(f"k{n}=v" for n in range(33)).encode())],
         [("traceparent", VALID), ("tracestate", b"a")],
-        [("traceparent", VALID), ("tracestate", "a=1")],
+        [("traceparent", VALID), ("tracestate", "a=é")],
         [("traceparent", VALID), ("tracestate", None)],
         [("traceparent", VALID), ("tracestate", b"a=1"), ("tracestate", b"b=1")],
         [("tracestate", b"a=1")],
@@ -88,6 +89,12 @@ def test_no_header_of_ours_is_the_fast_path_too() -> None:
 )
 def test_every_other_header_set_goes_to_the_full_reader(pairs: Any) -> None:
     assert propagation.common(pairs) is None
+
+
+def test_text_is_read_by_the_short_way_as_octets_are() -> None:
+    octets = propagation.common([("traceparent", VALID), ("tracestate", b"a=1")])
+    assert octets is not None
+    assert propagation.common([("traceparent", VALID.decode()), ("tracestate", "a=1")]) == octets
 
 
 @pytest.mark.parametrize("name", ["traceparent", "TraceParent", "TRACEPARENT", b"traceparent", b"TraceParent"])

@@ -241,6 +241,8 @@ def common(pairs: Pairs) -> SpanContext | None:  # noqa: C901 - every call less 
                     return None
         if traceparent is _ABSENT:
             return NOTHING if tracestate is _ABSENT else None
+        if type(traceparent) is str:  # as AMQP and SQS hold it
+            traceparent = traceparent.encode()
         if traceparent.translate(_DIGITS_TO_ZERO) != _TRACEPARENT_FORM or traceparent[:3] != b"00-":
             return None
         trace_id = from_bytes(unhexlify(traceparent[3:35]), "big")
@@ -332,13 +334,13 @@ def _span_context(parent: w3c.TraceParent, state: TraceState) -> SpanContext:
     return SpanContext(parent.trace_id, parent.parent_id, True, TraceFlags(parent.flags), state)
 
 
-def _common_state(value: bytes) -> TraceState:
+def _common_state(value: bytes | str) -> TraceState:
     """Return the state of a well-formed `tracestate`.
 
     Raises:
         ValueError: the full reader has to look at it.
     """
-    members = w3c.well_formed_tracestate(value)
+    members = w3c.well_formed_tracestate(value.encode() if isinstance(value, str) else value)
     if members is None:
         raise ValueError
     return _LevelTwoState(members)
