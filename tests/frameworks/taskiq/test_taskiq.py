@@ -395,11 +395,13 @@ async def test_the_middleware_given_twice_is_once(memory: InMemoryBroker, spans:
     @memory.task(task_name="pay")
     async def pay() -> None:
         seen.note()
+        raise ValueError("poison")
 
     async with working(memory):
         await pay.kiq()
         await seen.arrived(1)
-    assert sorted(span.name for span in spans.finished) == ["process pay", "send pay"]
+    found = sorted((span.name, span.status.status_code.name) for span in spans.finished)
+    assert found == [("process pay", "ERROR"), ("send pay", "UNSET")]
 
 
 async def test_the_block_of_the_same_message_in_the_task_is_the_same_block(
