@@ -47,7 +47,7 @@ def needed(page: Path) -> list[str]:
 
 
 def server(page: Path) -> str:
-    """Return the server that the code of a page talks to (`rabbitmq`, `elasticmq`), nothing for the embedded Kafka."""
+    """Return the server that the code of a page talks to (`kafka`, `rabbitmq`, `elasticmq`); empty: embedded Kafka."""
     match = _SERVER.search(page.read_text())
     return match["name"] if match else ""
 

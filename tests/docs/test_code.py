@@ -27,6 +27,11 @@ def test_the_code_of_the_page_runs(page: Path) -> None:
     run(page)
 
 
+@on("kafka")
+def test_the_code_of_the_page_runs_on_kafka(page: Path, real_kafka: str) -> None:
+    run(page, UNBROKEN_KAFKA=real_kafka)
+
+
 @on("rabbitmq")
 def test_the_code_of_the_page_runs_on_rabbitmq(page: Path, rabbitmq: str) -> None:
     run(page, UNBROKEN_AMQP=rabbitmq)
