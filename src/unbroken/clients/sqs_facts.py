@@ -141,10 +141,13 @@ class _Record(AttributesCarrier):
 
 def _as_sent(attribute: Any) -> Any:
     """Return an attribute of a Lambda record as `send_message` takes it; its binary values are base64 there."""
-    kind = attribute["dataType"]
-    if kind.startswith("Binary"):
-        return {"DataType": kind, "BinaryValue": b64decode(attribute["binaryValue"])}
-    return {"DataType": kind, "StringValue": attribute["stringValue"]}
+    try:
+        kind = attribute["dataType"]
+        if kind.startswith("Binary"):
+            return {"DataType": kind, "BinaryValue": b64decode(attribute["binaryValue"])}
+        return {"DataType": kind, "StringValue": attribute["stringValue"]}
+    except Exception:  # Lambda makes no such attribute; whoever did, it is kept
+        return attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,10 @@ def _type_of(shape: _Shape, carrier: AttributesCarrier = ATTRIBUTES) -> MessageT
         envelope = None if known else sns_attributes(data(message).get(shape.body))
         return None if header is None and envelope is None else _beside(header, envelope)
 
+    def receipt(message: Any) -> str | None:
+        handle = data(message).get(shape.receipt)
+        return handle if isinstance(handle, str) else None
+
     return MessageType(
         system=SYSTEM,
         carrier=carrier,
@@ -224,7 +231,7 @@ def _type_of(shape: _Shape, carrier: AttributesCarrier = ATTRIBUTES) -> MessageT
         consumer=queue_attributes,
         receiving="receive",
         beside=beside,
-        receipt=lambda message: data(message).get(shape.receipt),
+        receipt=receipt,
         is_counted=lambda message: getattr(data(message), "is_counted", False),
     )
 
