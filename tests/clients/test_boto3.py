@@ -1,6 +1,5 @@
 """boto3: what goes to SQS and comes from it, through the events of one client; on ElasticMQ, and on nothing at all."""
 
-import base64
 import copy
 import json
 import logging
@@ -15,7 +14,6 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 from botocore.stub import Stubber
-from botocore.validate import ParamValidator
 from opentelemetry import baggage, context, trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.metrics import _internal as metrics_internal
@@ -23,9 +21,9 @@ from opentelemetry.propagate import get_global_textmap, set_global_textmap
 from opentelemetry.propagators.b3 import B3SingleFormat
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
+from tests.clients.sqs import Requests, attribute, attributes, entry, settle_spans
 from tests.contract.conftest import Spans, context_of
 from tests.messaging.telemetry import points
 from unbroken import Policy, configure, process
@@ -44,41 +42,6 @@ SETTINGS: dict[str, Any] = {
 }
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 XRAY = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
-
-
-def attribute(value: str) -> dict[str, Any]:
-    return {"DataType": "String", "StringValue": value}
-
-
-def attributes(span: ReadableSpan) -> dict[str, Any]:
-    return dict(span.attributes or {})
-
-
-class Requests:
-    """What a client puts on the wire: each request as the service reads it, by the model of botocore."""
-
-    def __init__(self, client: Any) -> None:
-        self.client = client
-        self.bodies: list[dict[str, Any]] = []
-        client.meta.events.register("before-send.sqs", self.read)
-
-    def read(self, request: Any, **_: Any) -> None:
-        operation = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
-        body = json.loads(request.body)
-        shape = self.client.meta.service_model.operation_model(operation).input_shape
-        for message in (body, *body.get("Entries", ())):
-            for found in message.get("MessageAttributes", {}).values():
-                if "BinaryValue" in found:
-                    found["BinaryValue"] = base64.b64decode(found["BinaryValue"], validate=True)
-        problems = ParamValidator().validate(body, shape)
-        assert not problems.has_errors(), problems.generate_report()
-        assert set(body) <= set(shape.members)
-        self.bodies.append(body)
-
-    @property
-    def one(self) -> dict[str, Any]:
-        (body,) = self.bodies
-        return body
 
 
 @pytest.fixture
@@ -243,10 +206,6 @@ def test_a_message_without_room_says_so(
     assert [entry.getMessage() for entry in caplog.records] == [
         "a message has all the headers that its broker allows: it is sent without traceparent (logged once)"
     ]
-
-
-def entry(name: str, **params: Any) -> dict[str, Any]:
-    return {"Id": name, "MessageBody": name, **params}
 
 
 def test_each_entry_of_a_batch_has_its_own_context(sqs: Any, url: str, requests: Requests, spans: Spans) -> None:
@@ -565,10 +524,6 @@ def test_the_segment_of_x_ray_is_asked_for_and_is_the_parent(sqs: Any, plain: An
 
 
 # Settling
-
-
-def settle_spans(spans: Spans) -> list[ReadableSpan]:
-    return [span for span in spans.ended if attributes(span).get("messaging.operation.type") == "settle"]
 
 
 def one_processed(sqs: Any, url: str, spans: Spans) -> Any:
