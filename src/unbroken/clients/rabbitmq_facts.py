@@ -82,7 +82,7 @@ def processing(
         if "x-death" in headers:
             attributes.update(_deaths(headers["x-death"]))
         # Only a quorum queue counts: how often the message came back to it.
-        if "x-delivery-count" in headers and type(count := headers["x-delivery-count"]) is int:
+        if "x-delivery-count" in headers and isinstance(count := headers["x-delivery-count"], int):
             attributes[semconv.RECEIVE_COUNT] = count + 1
     return attributes
 
@@ -96,7 +96,7 @@ def _deaths(found: Any) -> Attributes:
     entries: list[dict[Any, Any]] = [entry for entry in found if isinstance(entry, dict)] if _is_list(found) else []
     if not entries:
         return {}
-    counts = [count for entry in entries if type(count := entry.get("count")) is int]
+    counts = [count for entry in entries if isinstance(count := entry.get("count"), int)]
     return {
         semconv.DEATH_COUNT: sum(counts),
         semconv.DEATH_QUEUE: _text(entries[0].get("queue")),
