@@ -178,6 +178,40 @@ def test_a_span_that_was_begun_is_not_current(finished: Finished) -> None:
     assert not sending.is_observed
 
 
+def test_a_message_that_is_being_sent_already_is_one_span_with_one_context(finished: Finished) -> None:
+    with send("orders", [("user", b"1")]) as outer, send("orders", outer.headers) as inner:
+        assert get_current_span() is outer.span
+    assert inner.headers == outer.headers
+    assert [span.name for span in finished()] == ["send orders"]
+
+
+def test_headers_that_a_framework_has_not_passed_on_get_the_context_of_the_send_around(finished: Finished) -> None:
+    with send("orders"), send("orders") as inner:
+        pass
+    assert carried(inner.headers) == ids(finished()[0].context)
+
+
+def test_a_context_of_the_application_is_kept_by_both_sends_of_a_message(finished: Finished) -> None:
+    with attached(extract(list(TRACED))), send("orders", OTHERS) as outer, send("orders", outer.headers) as inner:
+        pass
+    assert inner.headers == OTHERS
+    assert len(finished()) == 1
+
+
+def test_another_message_that_is_sent_meanwhile_has_its_own_span(finished: Finished) -> None:
+    with send("orders"), send("audit"):
+        pass
+    assert [span.name for span in finished()] == ["send audit", "send orders"]
+
+
+def test_what_is_sent_again_in_the_context_of_a_send_that_has_ended_has_its_own_span(finished: Finished) -> None:
+    with send("orders") as sending:
+        inside = get_current()
+    with attached(inside), send("orders"):
+        pass
+    assert ids(finished()[1].parent) == ids(sending.span.get_span_context())
+
+
 def test_suppressed_instrumentation_leaves_the_headers_alone(finished: Finished) -> None:
     with attached(extract(list(TRACED))), suppress_instrumentation(), send("orders", [("a", b"1")]) as sending:
         assert sending.headers == [("a", b"1")]

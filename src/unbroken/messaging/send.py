@@ -28,23 +28,35 @@ from unbroken.propagation.context import (
     is_suppressed,
 )
 
+SENDING_KEY = "unbroken-send"
+"""Where the context of a send keeps it: the client beneath a framework sends the same message, without a span."""
+
 
 class Sending:
     """One message being sent: `headers` to give to the client, and its `span`, open until `end`."""
 
-    __slots__ = ("_around", "_labels", "_timing", "headers", "span")
+    __slots__ = ("_around", "_destination", "_labels", "_timing", "headers", "span")
 
-    def __init__(self, headers: Any, around: Context | None, span: Span) -> None:
+    def __init__(self, headers: Any, around: Context | None, span: Span, destination: str = "") -> None:
         self.headers = headers
         self.span = span
         self._around = around
+        self._destination = destination
         self._timing: Timing | None = None
 
     @property
     def context(self) -> Context | None:
         """The context in which the span is current; None when nothing is traced."""
         around = self._around
-        return around if around is None or self.span is INVALID_SPAN else Context({**around, SPAN_KEY: self.span})
+        if around is None or self.span is INVALID_SPAN:
+            return around
+        return Context({**around, SPAN_KEY: self.span, SENDING_KEY: self})
+
+    def covers(self, destination: str, around: Context) -> bool:
+        """Return whether what is sent there, in this context, is this very message: one span and one context for it."""
+        return (
+            destination == self._destination and around.get(SPAN_KEY) is self.span and self.span.is_recording()
+        )  # not once it has ended: a delivery report may send to the same place again
 
     @property
     def is_observed(self) -> bool:
@@ -151,14 +163,26 @@ def begin(
     if carrier is None:
         carrier = carrier_of(headers)
     try:
-        return _begun(headers, carrier, ambient, describe)
+        outer: Any = ambient.get(SENDING_KEY)
+        if outer is not None and outer.covers(destination, ambient):
+            return _covered(headers, carrier, ambient)
+        return _begun(destination, headers, carrier, ambient, describe)
     except Exception as error:
         survived("send", error)
     fields, names = context.fields_of(ambient)
     return Sending(carrier.replaced(headers, fields, names), None, INVALID_SPAN)
 
 
-def _begun(headers: Any, carrier: Carrier, around: Context, describe: Callable[[], Attributes]) -> Sending:
+def _covered(headers: Any, carrier: Carrier, around: Context) -> Sending:
+    """Return what is sent beneath the span of the same message, with its context; the headers may hold it already."""
+    if context.origin(carrier.pairs(headers), InForce.policy.duplicates).span_context is None:
+        headers = carrier.replaced(headers, *context.fields_of(around))
+    return Sending(headers, None, INVALID_SPAN)
+
+
+def _begun(
+    destination: str, headers: Any, carrier: Carrier, around: Context, describe: Callable[[], Attributes]
+) -> Sending:
     pairs = carrier.pairs(headers)
     is_empty = not headers or context.common(pairs) is NOTHING  # the rule: no propagation field among them
     ambient: Any = around.get(SPAN_KEY)
@@ -173,7 +197,7 @@ def _begun(headers: Any, carrier: Carrier, around: Context, describe: Callable[[
         elif _is_foreign(origin.span_context, parent, around):
             kept = origin.span_context
     span = _span(around, parent, kept, describe)
-    sending = Sending(headers, around, INVALID_SPAN if span is None else span)
+    sending = Sending(headers, around, INVALID_SPAN if span is None else span, destination)
     try:
         if kept is None:
             fields, names = context.fields_of(around, span)
