@@ -42,7 +42,7 @@ class Ledger(BatchingSink):
 
 def tell(event: str, what: object) -> None:
     """Write one line for the tests; the log of the framework goes to standard error."""
-    os.write(1, f"{event} {json.dumps(what)}\n".encode())
+    os.write(1, f"\n::{event} {json.dumps(what)}\n".encode())
 
 
 def pay(order: dict[str, Any], key: object, timestamp: int, headers: Any) -> dict[str, Any]:

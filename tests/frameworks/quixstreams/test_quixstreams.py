@@ -6,26 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.frameworks.exported import Exported
-from tests.frameworks.quixstreams.conftest import OpenShop, Shop
-
-BAD_HEADERS: dict[str, list[tuple[str, Any]]] = {
-    "not UTF-8": [("traceparent", b"\xff\xfe"), ("tracestate", b"\x80"), ("baggage", b"\xc3\x28")],
-    "null": [("traceparent", None), ("tracestate", None), ("baggage", None)],
-    "empty": [("traceparent", b""), ("tracestate", b""), ("baggage", b"")],
-    "text that is none": [("traceparent", "00-zz-zz-zz"), ("TRACEPARENT", b"01")],
-}
-
-
-def one(spans: list[Exported], name: str) -> Exported:
-    (found,) = [span for span in spans if span.name == name]
-    return found
-
-
-def family(spans: list[Exported]) -> dict[str, str | None]:
-    """Return the name of each span's parent, by its own; `request` for what is in no span of the shop."""
-    names = {span.span_id: span.name for span in spans}
-    return {span.name: names.get(span.parent_id or "", "request") for span in spans}
+from tests.frameworks.kafka_shop import BAD_HEADERS, OpenShop, Shop, family, one
 
 
 def test_the_function_of_a_message_runs_in_its_producers_trace(shop: OpenShop) -> None:
@@ -183,7 +164,7 @@ def test_a_message_that_ended_the_application_comes_again_as_without_us(shop_to_
         shop_to_crash.order("orders", "pay")
         order = shop_to_crash.order("orders", "crash")
         worker.status()
-    assert shop_to_crash.committed("orders") == 1
+    assert shop_to_crash.committed("orders", 1) == 1
     with shop_to_crash.worker() as worker:
         worker.status()
         assert worker.told("crash") == [order.name]
@@ -195,4 +176,4 @@ def test_messages_are_handled_in_order_and_committed_as_without_us(shop_to_crash
         worker.wait_for(lambda shop: len(shop.told("pay")) == 3 and shop.told("bury"))
         assert worker.told("pay") == [order.name for order in orders]
         assert worker.told("bury") == [orders[1].name]
-    assert shop_to_crash.committed("orders") == 3
+    assert shop_to_crash.committed("orders", 3) == 3
