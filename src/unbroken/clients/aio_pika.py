@@ -57,7 +57,7 @@ from unbroken.messaging.tracing import survived
 from unbroken.propagation.carriers import MAPPING
 from unbroken.propagation.context import attached
 
-__all__ = ["PATCHES", "POLLING", "POLLS", "Connection", "RobustConnection", "connect", "connect_robust"]
+__all__ = ["Connection", "RobustConnection", "connect", "connect_robust"]
 
 Handler = Callable[[Any], Any]
 T = TypeVar("T", bound=aio_pika.abc.AbstractConnection)

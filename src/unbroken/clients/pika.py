@@ -57,7 +57,7 @@ from unbroken.messaging.tracing import survived
 from unbroken.propagation.carriers import MAPPING
 from unbroken.propagation.context import attached, current
 
-__all__ = ["PATCHES", "POLLING", "POLLS", "Delivery", "get", "traced", "traced_channel"]
+__all__ = ["Delivery", "get", "traced", "traced_channel"]
 
 Callback = Callable[[Any, Any, Any, Any], Any]
 """What pika calls with channel, method, properties and body."""
