@@ -27,7 +27,7 @@ import aiokafka
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import ConsumerRecord
 
-from unbroken.clients.kafka_facts import Consuming, Producing, record_type, sent
+from unbroken.clients.kafka_facts import Consuming, Producing, failure_of, record_type, sent
 from unbroken.messaging import semconv
 from unbroken.messaging.message import register
 from unbroken.messaging.semconv import Attributes
@@ -140,20 +140,9 @@ class _Ending:
         try:
             if future.cancelled():
                 self._sending.end(asyncio.CancelledError())
-            elif (error := _error(future)) is not None:
+            elif (error := failure_of(future)) is not None:
                 self._sending.end(error)
             else:
                 self._sending.end(attributes=sent(future.result()))
         except Exception as failure:
             survived("the end of a send", failure)
-
-
-def _error(future: asyncio.Future[Any]) -> BaseException | None:
-    """Return the exception of a future that is done.
-
-    `exception()` also says that somebody has looked at it, and asyncio would no longer warn about a failure that
-    the application ignores.
-    """
-    missing = object()
-    error: Any = getattr(future, "_exception", missing)
-    return future.exception() if error is missing else error

@@ -6,7 +6,7 @@ Knows no client library; the modules named after the clients stand on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType
@@ -16,6 +16,9 @@ from unbroken.messaging.receive import receive
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, begin
 from unbroken.propagation.carriers import Carrier
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Known:
@@ -77,6 +80,17 @@ def sent(metadata: Any, acknowledged: bool = True) -> Attributes:
     if acknowledged and metadata.offset >= 0:
         attributes[semconv.KAFKA_OFFSET] = metadata.offset
     return attributes
+
+
+def failure_of(future: asyncio.Future[Any]) -> BaseException | None:
+    """Return the exception of a future that is done.
+
+    `exception()` also says that somebody has looked at it, and asyncio would no longer warn about a failure that
+    the application ignores.
+    """
+    missing = object()
+    error: Any = getattr(future, "_exception", missing)
+    return future.exception() if error is missing else error
 
 
 def _record_attributes(record: Any) -> Attributes:

@@ -35,14 +35,15 @@ import faststream
 from faststream.exceptions import IgnoredException
 
 from unbroken.clients import rabbitmq_facts
-from unbroken.clients.kafka_facts import Known, sent
+from unbroken.clients.kafka_facts import Known, failure_of, sent
+from unbroken.errors import UnknownMessage
 from unbroken.messaging import forward as forwarding
 from unbroken.messaging import semconv
 from unbroken.messaging.process import process
 from unbroken.messaging.receive import receive
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, begin
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import say_once, survived
 from unbroken.propagation.carriers import MAPPING
 from unbroken.propagation.context import attached
 
@@ -78,6 +79,8 @@ class UnbrokenMiddleware(faststream.BaseMiddleware):
         """Open the block of the message; FastStream calls it before the message is parsed."""
         try:
             self._open()
+        except UnknownMessage as unknown:
+            say_once(f"FastStream: {unknown}; it passes without a span")
         except Exception as error:
             survived("FastStream's consumer", error)
 
@@ -236,7 +239,7 @@ class _Ending:
         try:
             if future.cancelled():
                 self._sending.end(asyncio.CancelledError())
-            elif (error := future.exception()) is not None:
+            elif (error := failure_of(future)) is not None:
                 self._sending.end(error)
             else:
                 self._sending.end(attributes=_placed(self._cmd, future.result()))

@@ -1,6 +1,7 @@
 """FastStream on Kafka: one trace through producer, handler, retry and dead letters; whatever the headers hold."""
 
 import asyncio
+import gc
 import logging
 from typing import Any
 
@@ -9,6 +10,8 @@ from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 from faststream import AckPolicy
 from faststream.exceptions import AckMessage, NackMessage, SkipMessage
+from faststream.kafka.response import KafkaPublishCommand
+from faststream.response import PublishType
 from opentelemetry import baggage, context, trace
 from opentelemetry.trace import SpanKind, StatusCode
 
@@ -519,3 +522,29 @@ async def test_a_publish_that_fails_marks_its_span_and_raises(quick: Kafka, span
     (sent,) = named(spans, f"send {orders}")
     assert sent.status.status_code is StatusCode.ERROR
     assert sent.attributes["error.type"] == f"{raised.type.__module__}.{raised.type.__qualname__}"
+
+
+async def test_a_failure_that_the_application_ignores_is_still_told_by_asyncio(
+    embedded: str, spans: Spans, seen: Seen
+) -> None:
+    quick = Kafka(KINDS[0], embedded, embedded=True)
+    orders = quick.topic()
+    told = Seen()
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.note(context["message"]))
+    broker = quick.broker(UnbrokenMiddleware)
+    async with broker:
+        pending = [asyncio.get_running_loop().create_future()]
+        middleware = UnbrokenMiddleware(None, context=broker.context)
+        command = KafkaPublishCommand("1", topic=orders, _publish_type=PublishType.PUBLISH)
+
+        async def publish(command: Any) -> Any:
+            return pending[0]
+
+        await middleware.publish_scope(publish, command)
+        pending[0].set_exception(TimeoutError("no broker"))
+        await asyncio.sleep(0)
+        pending.clear()
+        gc.collect()
+        assert await told.arrived(1) == ["Future exception was never retrieved"]
+    (sent,) = named(spans, f"send {orders}")
+    assert sent.attributes["error.type"] == "TimeoutError"

@@ -1,8 +1,10 @@
 """FastStream's brokers in memory, for the tests of applications: the middleware is no reason for another result."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faststream import ContextRepo
 from faststream.confluent import KafkaBroker as ConfluentBroker
 from faststream.confluent import TestKafkaBroker as InMemoryConfluent
 from faststream.kafka import KafkaBroker
@@ -54,3 +56,14 @@ async def test_a_handler_that_publishes_to_itself_has_a_span_each_time(kind: Any
     assert len(traces) == 3
     assert len(set(traces)) == 1
     assert len([span for span in spans.finished if span.kind is SpanKind.CONSUMER]) == 3
+
+
+async def test_a_message_of_another_broker_passes_without_a_span(
+    spans: Spans, caplog: pytest.LogCaptureFixture
+) -> None:
+    repository = ContextRepo()
+    with repository.scope("handler_", SimpleNamespace(calls=[])):
+        async with UnbrokenMiddleware(object(), context=repository):
+            assert trace.get_current_span() is trace.INVALID_SPAN
+    assert spans.finished == []
+    assert [line.levelname for line in caplog.records if line.name == "unbroken"] == ["WARNING"]
