@@ -1,0 +1,26 @@
+"""The page of the documentation about faust."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from services.kafka import Kafka
+from tests.frameworks.pages import spans_of_page, trace_of
+
+
+def test_the_program_of_the_page_makes_one_trace(own_kafka: Kafka, tmp_path: Path) -> None:
+    spans = spans_of_page(
+        "faust.md", 'if __name__ == "__main__":', own_kafka.bootstrap, tmp_path, "process orders.dead"
+    )
+    assert sorted(span["name"] for span in trace_of(spans, "two orders")) == [
+        "bury",
+        "pay",
+        "pay",
+        "process orders",
+        "process orders",
+        "process orders.dead",
+        "send orders",
+        "send orders",
+        "send orders.dead",
+        "two orders",
+    ]
