@@ -13,13 +13,29 @@ import pytest
 SRC = Path(__file__).parents[1] / "src"
 
 # Each imports only what stands before it. "" is `unbroken/__init__.py`, the public names.
-ORDER = ["errors", "propagation", "messaging", "", "clients", "testing", "demo", "cli", "__main__"]
+ORDER = [
+    "errors",
+    "propagation",
+    "messaging",
+    "",
+    "clients",
+    "instrumentation",
+    "frameworks",
+    "testing",
+    "demo",
+    "cli",
+    "__main__",
+]
 
 # Import name of a client library -> the one module that may name it, or several that begin with this name.
 CLIENTS = {
+    "aio_pika": "unbroken.clients.aio_pika",
+    "aiobotocore": "unbroken.clients.aiobotocore",
     "aiokafka": "unbroken.clients.aiokafka",
+    "boto3": "unbroken.clients.boto3",
     "confluent_kafka": "unbroken.clients.confluent_kafka",
     "kafka": "unbroken.clients.kafka_python",
+    "pika": "unbroken.clients.pika",
 }
 
 
