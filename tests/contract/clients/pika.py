@@ -41,7 +41,7 @@ class Pika(Client):
     wire = "amqp"
     sending = "publish"
     receiving = "consume"
-    refuses = (AttributeError,)
+    refuses = (AttributeError, TypeError)  # which, depends on the version
 
     @functools.cached_property
     def connection(self) -> Any:
