@@ -466,3 +466,16 @@ def test_what_a_consumer_knows_needs_no_broker(nowhere: dict[str, Any]) -> None:
     assert consumer.unbroken_attributes["messaging.client.id"] == "p1"
     assert consumer.unbroken_attributes["server.address"] == "127.0.0.1"
     consumer.close()
+
+
+def test_a_message_of_a_subclass_is_read_by_its_own_methods(spans: Spans) -> None:
+    class Stub(confluent_kafka.Message):
+        def headers(self) -> Any:
+            return [("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]
+
+    try:
+        message = Stub("orders")
+    except TypeError:
+        pytest.skip("messages of this version cannot be made")
+    with process(message) as span:
+        assert span.get_span_context().trace_id == 0x0AF7651916CD43DD8448EB211C80319C

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from operator import methodcaller
 from typing import Any, cast
 
 import confluent_kafka
@@ -57,13 +58,14 @@ def _consumer_attributes(consumer: object) -> Attributes:
 MESSAGE = MessageType(
     system="kafka",
     carrier=PAIRS,
-    headers=Message.headers,
-    destination=Message.topic,  # type: ignore[arg-type]  # None only for an error
+    # By name, not `Message.headers`: a subclass may know better (the message of a test broker).
+    headers=methodcaller("headers"),
+    destination=methodcaller("topic"),
     attributes=_attributes,
     varying=semconv.KAFKA_VARYING,
     position=lambda message: f"{message.topic()}/{message.partition()}/{message.offset()}",
     timestamp=_timestamp,
-    error=Message.error,
+    error=methodcaller("error"),
     consumer=_consumer_attributes,
 )
 register(Message, MESSAGE)
