@@ -74,7 +74,7 @@ class Pipe:
             pipe.write(_END)
         self._reader.join()
 
-    def wait_for(self, found: Callable[[list[Exported]], bool], seconds: float = 60.0) -> list[Exported]:
+    def wait_for(self, found: Callable[[list[Exported]], bool], seconds: float = 30.0) -> list[Exported]:
         """Return the spans so far, as soon as they are what `found` wants.
 
         Raises:
