@@ -150,8 +150,8 @@ class _Call:
         raise NotImplementedError
 
 
-_Begun = Callable[[dict[str, Any], Queue, Any], _Call]
-"""What begins a call: takes its parameters, which it may replace, the queue and the model of the operation."""
+_Begun = Callable[[dict[str, Any], Queue], _Call]
+"""What begins a call: takes its parameters, which it may replace, and the queue."""
 
 
 class _Sends(_Call):
@@ -267,7 +267,7 @@ class _Beginning:
         self._endpoint = endpoint
         self._begun = begun
 
-    def __call__(self, params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
+    def __call__(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         try:
             # A URL that is signed for somebody else to use is no call, and its parameters are the caller's own.
             if context.get("is_presign_request") or is_suppressed(current()):
@@ -277,7 +277,7 @@ class _Beginning:
                 return
             queue = queue_at(url, self._endpoint)
             if not InForce.policy.selective or InForce.policy.covers(queue.name):
-                call = context[_KEY] = self._begun(params, queue, model)
+                call = context[_KEY] = self._begun(params, queue)
                 if (guard := _guard.get()) is not None:
                     guard.call = call
         except Exception as error:  # parameters that botocore will refuse, in its own words
@@ -297,13 +297,13 @@ def _failed(exception: BaseException, context: dict[str, Any], **_: Any) -> None
         call.end(None, exception)
 
 
-def _send(params: dict[str, Any], queue: Queue, _: Any) -> _Call:
+def _send(params: dict[str, Any], queue: Queue) -> _Call:
     call = _Sends()
     _begin(call, None, params, queue, _carrier(_size(params)))
     return call
 
 
-def _send_batch(params: dict[str, Any], queue: Queue, _: Any) -> _Call:
+def _send_batch(params: dict[str, Any], queue: Queue) -> _Call:
     call = _Sends()
     entries: list[dict[str, Any]] = [dict(entry) for entry in params["Entries"]]
     params["Entries"] = entries
@@ -358,13 +358,12 @@ def _octets(value: object) -> int:
     return len(value) if isinstance(value, (bytes, bytearray)) else 0
 
 
-def _receive(params: dict[str, Any], queue: Queue, model: Any) -> _Call:
+def _receive(params: dict[str, Any], queue: Queue) -> _Call:
     used = propagators.in_use()
     wanted = (*_MESSAGE_ATTRIBUTES, *sorted(used.foreign.fields)) if used.foreign else _MESSAGE_ATTRIBUTES
     _ask(params, "MessageAttributeNames", wanted)
-    # The newer name where this botocore has it, unless the caller uses the older one.
-    is_newer = "MessageSystemAttributeNames" in model.input_shape.members and "AttributeNames" not in params
-    _ask(params, "MessageSystemAttributeNames" if is_newer else "AttributeNames", _SYSTEM_ATTRIBUTES)
+    # The older name only with those who use it themselves.
+    _ask(params, "AttributeNames" if "AttributeNames" in params else "MessageSystemAttributeNames", _SYSTEM_ATTRIBUTES)
     return _Receives(queue)
 
 
@@ -378,7 +377,7 @@ def _ask(params: dict[str, Any], parameter: str, wanted: Sequence[str]) -> None:
 def _settling(operation: str, is_final: bool) -> _Begun:
     """Return what begins a call that settles one message, or as many as it has entries."""
 
-    def begun(params: dict[str, Any], queue: Queue, _: Any) -> _Call:
+    def begun(params: dict[str, Any], queue: Queue) -> _Call:
         receipts = [entry.get("ReceiptHandle") for entry in params.get("Entries", (params,))]
         return _Settles(queue, operation, receipts, is_final)
 

@@ -165,7 +165,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         pairs = kind.carrier.pairs(kind.headers(message))
         origin = None
         creation = context.common(pairs)
-        if creation is None or kind.beside is not None:
+        if creation is None or (kind.beside is not None and kind.beside(message, creation is not NOTHING) is not None):
             origin = origin_of(kind, message, rules.duplicates)
             creation = origin.span_context
             if origin.problems:
