@@ -412,6 +412,16 @@ def test_a_policy_knows_the_queue_of_a_message(spans: Spans) -> None:
     assert spans.processed == []
 
 
+def test_a_policy_knows_the_queue_that_a_plain_message_is_told(spans: Spans) -> None:
+    before = configure(Policy(only=("my-*",)))
+    try:
+        with receive([message()], URL), process(message(), URL):
+            pass
+    finally:
+        configure(before)
+    assert [span.name for span in spans.ended] == ["process my-queue", "receive my-queue"]
+
+
 def test_plain_dicts_are_not_remembered_as_messages(spans: Spans) -> None:
     with process(message()):
         pass

@@ -287,7 +287,7 @@ class _Beginning:
 def _answered(http_response: Any, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     call: _Call | None = context.pop(_KEY, None)
     if call is not None:
-        is_error = getattr(http_response, "status_code", 200) >= 300
+        is_error = http_response.status_code >= 300  # botocore looks at the same, next
         call.end(parsed, parsed.get("Error", {}).get("Code", UNSAID) if is_error else None)
 
 

@@ -15,7 +15,7 @@ from opentelemetry.context import Context
 
 from unbroken.errors import UnknownMessage
 from unbroken.messaging.policy import InForce
-from unbroken.messaging.semconv import Attributes
+from unbroken.messaging.semconv import DESTINATION, Attributes
 from unbroken.propagation import context
 from unbroken.propagation.carriers import Carrier
 from unbroken.propagation.context import Origin, is_same
@@ -58,6 +58,14 @@ class MessageType:
     beside: Callable[[Any, bool], Origin | None] | None = None
     receipt: Callable[[Any], Hashable] | None = None
     is_counted: Callable[[Any], bool] | None = None
+
+    def destination_of(self, message: object, consumer: object) -> str:
+        """Return the topic or queue of a message; one that does not know it may be told by what received it."""
+        known = self.destination(message)
+        if known or consumer is None:
+            return known
+        told: str = self.consumer(consumer).get(DESTINATION, "")
+        return told
 
 
 _CLIENTS = {

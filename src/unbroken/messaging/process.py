@@ -160,7 +160,9 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
                 return None
             if is_suppressed(ambient):
                 return None
-        if kind.error(message) is not None or (rules.selective and not rules.covers(kind.destination(message))):
+        if kind.error(message) is not None or (
+            rules.selective and not rules.covers(kind.destination_of(message, self._consumer))
+        ):
             return None
         pairs = kind.carrier.pairs(kind.headers(message))
         origin = None

@@ -102,7 +102,11 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
 
     def _open(self, ambient: Context) -> Context | None:
         rules = InForce.policy
-        messages = [one for one in self._messages if not rules.selective or rules.covers(one[0].destination(one[1]))]
+        messages = [
+            (kind, message)
+            for kind, message in self._messages
+            if not rules.selective or rules.covers(kind.destination_of(message, self._consumer))
+        ]
         if not messages or is_suppressed(ambient):
             return None
         self.counted = frozenset(id(message) for _, message in messages)
