@@ -67,7 +67,7 @@ def instrument(app: Celery) -> None:
     _apps[app] = _Application(app.__dict__.get("send_task"))
     app.send_task = _traced(app, app.send_task)
     for signal, receiver in _RECEIVERS:
-        signal.connect(receiver, weak=False)  # weak is the default, and would let go of what nobody else holds
+        signal.connect(receiver)  # held weakly, the default: functions of a module stay
 
 
 def uninstrument(app: Celery) -> None:

@@ -154,7 +154,6 @@ def test_a_task_that_runs_while_its_app_is_uninstrumented_ends_its_span(app: Cel
 
     task(app, charge).apply()
     assert len(spans.named("process celery")) == 1
-    assert all(not signal.receivers for signal in SIGNALS[:3])
 
 
 def test_a_task_that_is_not_of_an_instrumented_app_has_no_span(app: Celery, spans: Spans) -> None:
