@@ -85,7 +85,10 @@ class Consumers:
 
         @functools.wraps(method)
         def call(consumer: Any, *args: Any, **named: Any) -> Any:
-            polled = self.watched(consumer).polled
+            try:
+                polled: Polled = consumer.unbroken_watched.polled
+            except AttributeError:
+                polled = self.watched(consumer).polled
             polled.leave()
             try:
                 message = method(consumer, *args, **named)

@@ -67,7 +67,7 @@ class Polled:
         attributes: what the consumer knows (group, client id, server), for the spans of its records.
     """
 
-    __slots__ = ("__weakref__", "_attributes", "_is_known", "_open", "_polling")
+    __slots__ = ("__weakref__", "_attributes", "_inside", "_is_known", "_open", "_polling")
 
     def __init__(self, polling: Polling, attributes: Attributes | None = None) -> None:
         self._open: list[_Scope] = []  # at most one; `pop` is atomic where two threads leave at once
@@ -85,18 +85,15 @@ class Polled:
             if not self._is_known:
                 self._polling.add(self)
                 self._is_known = True
-            outer = _living(current())
-            under: Any = outer.get(SCOPE_KEY)
-            scope = _Scope(message, attributes=self._attributes)
-            scope.outer = outer
-            scope.base = outer
-            if type(under) is _Scope:
+            scope = _Scope(message, None, attributes=self._attributes)
+            scope.outer = scope.base = outer = _living(current())
+            if outer and type(under := outer.get(SCOPE_KEY)) is _Scope:
                 scope.base = _base(outer, under)
                 _compact(under)
             inside = scope.opened(scope.base)
             if inside is not None:
-                scope.inside = inside
                 scope.is_open = True
+                self._inside = inside  # not on the scope, which is in it: such a cycle would wait for the collector
                 self._open.append(scope)
                 attach(inside)
         except Exception as error:
@@ -110,9 +107,11 @@ class Polled:
         scope = self._taken() if self._open else None
         try:
             around = current()
-            living = _living(around)
-            if living is not around:
-                attach(living)
+            if around:
+                # The common case first: 0.4 µs less than to look for what is over.
+                living = _living(scope.outer if scope is not None and around is self._inside else around)
+                if living is not around:
+                    attach(living)
         except Exception as error:
             survived("a polled record", error)
         if scope is not None:
@@ -131,8 +130,8 @@ class Polled:
         if scope is None:
             return
         # This can happen at any moment of any thread: only what is plainly ours is taken away.
-        if current() is scope.inside:
-            attach(_living(scope.inside))
+        if current() is self._inside:
+            attach(_living(scope.outer))
         scope.closed(None)
 
 
@@ -140,16 +139,14 @@ class _Scope(process):
     """The record that is current.
 
     Attributes:
-        inside: the context that it made current.
         outer: the context that was current before, restored after it.
         base: the application's own context, without any record of any consumer.
         is_open: whether its consumer has not called again.
     """
 
-    __slots__ = ("base", "inside", "is_open", "outer")
+    __slots__ = ("base", "is_open", "outer")
 
     base: Context
-    inside: Context
     is_open: bool
     outer: Context
 
@@ -160,7 +157,7 @@ def _living(context: Context) -> Context:
         scope: Any = context.get(SCOPE_KEY)
         if type(scope) is not _Scope or scope.is_open:
             return context
-        if context is not scope.inside and _is_in_use(context, scope):
+        if _is_in_use(context, scope):
             return context
         context = scope.outer
 
@@ -168,7 +165,7 @@ def _living(context: Context) -> Context:
 def _is_in_use(context: Context, scope: _Scope) -> bool:
     """Return whether a block of the application is open over an ended record: not a context it forgot to detach."""
     span: Any = context.get(SPAN_KEY)
-    return is_suppressed(context) or (span is not scope.span and span is not None and span.is_recording())
+    return not _is_only(context, scope) and (is_suppressed(context) or span.is_recording())
 
 
 def _base(context: Context, scope: _Scope) -> Context:
@@ -176,9 +173,13 @@ def _base(context: Context, scope: _Scope) -> Context:
 
     What the application opened over that record is its own; the record alone is not: it gives no link.
     """
-    if context is scope.inside or (context.get(SPAN_KEY) is scope.span and not is_suppressed(context)):
-        return scope.base
-    return context
+    return scope.base if _is_only(context, scope) else context
+
+
+def _is_only(context: Context, scope: _Scope) -> bool:
+    """Return whether the application has opened nothing of its own over the record."""
+    span: Any = context.get(SPAN_KEY)
+    return (span is scope.span or span is None) and not is_suppressed(context)
 
 
 def _compact(scope: Any) -> None:
