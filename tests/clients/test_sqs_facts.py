@@ -209,8 +209,10 @@ def test_a_message_of_sns_brings_its_baggage(spans: Spans) -> None:
         assert baggage.get_baggage("tenant") == "a"
 
 
-def test_the_attributes_of_a_message_count_before_those_of_an_envelope() -> None:
-    assert ids(carried(message(TRACEPARENT, envelope(traceparent=OTHER)))) == (TRACE_ID, PARENT_ID)
+def test_an_envelope_counts_only_where_the_attributes_hold_no_context(spans: Spans) -> None:
+    with process(message(TRACEPARENT, envelope(traceparent=OTHER))):
+        pass
+    assert [ids(link.context) for link in spans.processed[0].links] == [(TRACE_ID, PARENT_ID)]
 
 
 def test_a_malformed_field_in_an_envelope_starts_a_trace() -> None:
