@@ -19,7 +19,6 @@ from unbroken import forward, process, receive
 from unbroken.frameworks.faust import App
 
 NAME = os.environ["SHOP_NAME"]
-OPTIONS: dict[str, Any] = json.loads(os.environ.get("SHOP_OPTIONS", "{}"))
 
 tracer = trace.get_tracer("shop")
 
@@ -52,7 +51,8 @@ class Shop(faust.App if "SHOP_PLAIN" in os.environ else App):  # type: ignore[mi
     """Tells in what span the framework deals with an error."""
 
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
-        await asyncio.sleep(0)  # the event loop closes the stream now
+        for _ in range(10):  # in which the event loop closes the stream of the agent
+            await asyncio.sleep(0)
         await super()._on_agent_error(agent, exc)
         with tracer.start_as_current_span("crashed"):
             tell("crash", str(exc))
@@ -67,11 +67,11 @@ app = Shop(
     broker=f"kafka://{os.environ['SHOP_KAFKA']}",
     store="memory://",
     datadir=os.environ["SHOP_STATE"],
-    topic_partitions=1,
+    topic_allow_declare=False,
+    topic_disable_leader=True,
     broker_commit_interval=0.2,
     stream_wait_empty=False,
     web_enabled=False,
-    **OPTIONS,
 )
 orders, retries, paid, dead, packed, manual, late = (
     app.topic(f"{NAME}.{topic}") for topic in ("orders", "retries", "paid", "dead", "packed", "manual", "late")
