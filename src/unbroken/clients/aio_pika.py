@@ -159,7 +159,10 @@ def _settles(operation: str) -> Callable[[Any], Any]:
         async def settles(self: Any, *args: Any, **named: Any) -> Any:
             multiple = bool(args or named) and signature.bind(self, *args, **named).arguments.get("multiple", False)
             channel = _channel(self)
-            with settling(operation, channel, self.delivery_tag, multiple, _server_of(channel)):
+            block = settling(operation, channel, self.delivery_tag, multiple, _server_of(channel))
+            if block is None:
+                return await original(self, *args, **named)
+            with block:
                 return await original(self, *args, **named)
 
         return settles

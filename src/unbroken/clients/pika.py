@@ -202,15 +202,17 @@ def _settles(operation: str, multiple: bool) -> Callable[[Any], Any]:
 
     def wrap(original: Any) -> Any:
         def up_to(self: Any, delivery_tag: Any = 0, multiple: Any = False, *args: Any, **named: Any) -> Any:
-            if _is_beneath(self):
+            block = None if _is_beneath(self) else settling(operation, self, delivery_tag, multiple, _server_of(self))
+            if block is None:
                 return original(self, delivery_tag, multiple, *args, **named)
-            with settling(operation, self, delivery_tag, multiple, _server_of(self)):
+            with block:
                 return original(self, delivery_tag, multiple, *args, **named)
 
         def one(self: Any, delivery_tag: Any = 0, *args: Any, **named: Any) -> Any:
-            if _is_beneath(self):
+            block = None if _is_beneath(self) else settling(operation, self, delivery_tag, False, _server_of(self))
+            if block is None:
                 return original(self, delivery_tag, *args, **named)
-            with settling(operation, self, delivery_tag, False, _server_of(self)):
+            with block:
                 return original(self, delivery_tag, *args, **named)
 
         return up_to if multiple else one

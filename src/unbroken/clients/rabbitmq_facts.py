@@ -10,18 +10,20 @@ from collections.abc import Callable, Hashable
 from typing import Any, TypeGuard, cast
 from weakref import WeakKeyDictionary, ref
 
+from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN
 
 from unbroken.messaging import semconv
+from unbroken.messaging.metrics import instruments
 from unbroken.messaging.policy import InForce
 from unbroken.messaging.process import SCOPE_KEY
 from unbroken.messaging.receipts import remembered
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, begin
 from unbroken.messaging.settle import settle
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import survived, tracing
 from unbroken.propagation.carriers import MAPPING
-from unbroken.propagation.context import current
+from unbroken.propagation.context import SPAN_KEY, current
 
 SYSTEM = "rabbitmq"
 RETURNED = "NO_ROUTE"
@@ -144,27 +146,50 @@ def receipt_of(channel: Any, delivery_tag: Any) -> Receipt | None:
         return None
 
 
-def settling(operation: str, channel: Any, delivery_tag: Any, multiple: Any, server: Attributes) -> settle:
-    """Return the block in which one delivery is settled, or all up to it (`multiple`; tag 0: all). Never raises."""
+def settling(operation: str, channel: Any, delivery_tag: Any, multiple: Any, server: Attributes) -> settle | None:
+    """Return the block in which one delivery is settled, or all up to it (`multiple`; tag 0: all). Never raises.
+
+    None where it would do nothing, in the block of an unsampled message: 2 µs less.
+    """
     attributes: Attributes = {semconv.SYSTEM: SYSTEM, **server}
     receipts: list[Hashable] = []
     try:
         if InForce.policy.settle:
+            ambient = current()
+            scope: Any = ambient.get(SCOPE_KEY)
+            opened = _receipt_in(scope)
+            one = receipt_of(channel, delivery_tag)
             if multiple:
                 receipts += remembered(functools.partial(_covers, channel, delivery_tag))
-            elif (one := receipt_of(channel, delivery_tag)) is not None:
+                if _covers(channel, delivery_tag, opened):
+                    receipts.append(opened)
+            elif one is not None:
+                if one == opened and _is_unseen(ambient):
+                    return None
                 receipts.append(one)
                 attributes[semconv.RABBITMQ_DELIVERY_TAG] = delivery_tag
-            scope: Any = current().get(SCOPE_KEY)
-            if scope is not None and scope.kind.receipt is not None:
-                opened = scope.kind.receipt(scope.message)
-                if multiple and _covers(channel, delivery_tag, opened):
-                    receipts.append(opened)
-                if opened in receipts:
-                    attributes[semconv.DESTINATION] = scope.kind.destination(scope.message)
+            if opened in receipts:
+                attributes[semconv.DESTINATION] = scope.kind.destination(scope.message)
     except Exception as failure:
         survived("settle", failure)
     return settle(operation, receipts, attributes)
+
+
+def _receipt_in(scope: Any) -> Hashable:
+    """Return the receipt of the message that is being processed, None where there is none."""
+    return scope.kind.receipt(scope.message) if scope is not None and scope.kind.receipt is not None else None
+
+
+def _is_unseen(ambient: Context) -> bool:
+    """Return whether neither a span nor a metric would tell of what is done here."""
+    span: Any = ambient.get(SPAN_KEY)
+    return (
+        span is not None
+        and not span.is_recording()
+        and (span_context := span.get_span_context()).is_valid
+        and tracing().drops(span_context)
+        and instruments() is None
+    )
 
 
 def _covers(channel: Any, delivery_tag: int, receipt: Any) -> bool:
