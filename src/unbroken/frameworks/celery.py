@@ -43,8 +43,6 @@ __all__ = ["instrument", "uninstrument"]
 TASK_NAME = "celery.task_name"
 STATE = "celery.state"
 """The state in which Celery leaves the task: SUCCESS, FAILURE, RETRY, REJECTED, IGNORED."""
-ATTEMPT = "unbroken.message.attempt"
-"""Which execution of the task this is, from 1; retries of the framework count, deliveries of the broker do not."""
 
 _SYSTEMS = {"amqp": "rabbitmq", "sqs": "aws_sqs"}
 """`messaging.system` by kombu's name of the protocol; others keep kombu's name (redis)."""
@@ -339,7 +337,7 @@ def _attributes(request: Any) -> Attributes:
     )
     del attributes[semconv.RABBITMQ_DELIVERY_TAG]  # Celery keeps it to itself
     if isinstance(request.retries, int):
-        attributes[ATTEMPT] = request.retries + 1
+        attributes[semconv.ATTEMPT] = request.retries + 1
     if sqs:
         attributes[semconv.SQS_QUEUE_URL] = sqs["sqs_queue"]
         count = _mapping(_mapping(sqs.get("sqs_message")).get("Attributes")).get("ApproximateReceiveCount")
@@ -364,7 +362,7 @@ register(
         headers=_headers,
         destination=_name,
         attributes=_attributes,
-        varying=(semconv.MESSAGE_ID, ATTEMPT, semconv.REDELIVERED),
+        varying=(semconv.MESSAGE_ID, semconv.ATTEMPT, semconv.REDELIVERED),
         position=lambda request: f"{_name(request)}/{request.id}",
         timestamp=lambda _: None,
         error=lambda _: None,

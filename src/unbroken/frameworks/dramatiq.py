@@ -28,8 +28,6 @@ from unbroken.propagation.carriers import MAPPING
 __all__ = ["UnbrokenMiddleware"]
 
 ACTOR_NAME = "dramatiq.actor_name"
-ATTEMPT = "unbroken.message.attempt"
-"""Which execution of the message this is, from 1; retries of the framework count, deliveries of the broker do not."""
 
 _SYSTEMS = {"RabbitmqBroker": "rabbitmq", "RedisBroker": "redis"}
 """`messaging.system` by the class of the broker; of others it is `dramatiq`."""
@@ -209,7 +207,7 @@ def _attributes(message: Any) -> Attributes:
     }
     retries = message.options.get("retries", 0)
     if isinstance(retries, int):
-        attributes[ATTEMPT] = retries + 1
+        attributes[semconv.ATTEMPT] = retries + 1
     if getattr(message, "redelivered", None):
         attributes[semconv.REDELIVERED] = True
     return attributes
@@ -227,7 +225,7 @@ _MESSAGE = MessageType(
     headers=lambda message: message.options,
     destination=lambda message: message.queue_name,
     attributes=_attributes,
-    varying=(semconv.MESSAGE_ID, ACTOR_NAME, ATTEMPT, semconv.REDELIVERED),
+    varying=(semconv.MESSAGE_ID, ACTOR_NAME, semconv.ATTEMPT, semconv.REDELIVERED),
     position=lambda message: f"{message.queue_name}/{message.message_id}",
     timestamp=_timestamp,
     error=lambda _: None,

@@ -36,8 +36,6 @@ from unbroken.propagation.context import attached
 __all__ = ["UnbrokenMiddleware"]
 
 TASK_NAME = "taskiq.task_name"
-ATTEMPT = "unbroken.message.attempt"
-"""Which execution of the task this is, from 1: the label in which the retry middlewares of taskiq count."""
 
 _SYSTEMS = {"taskiq_aio_kafka": "kafka", "taskiq_aio_pika": "rabbitmq"}
 """`messaging.system` by the package of the broker; others are `taskiq`."""
@@ -257,7 +255,7 @@ def _processed(broker: AsyncBroker, message: TaskiqMessage) -> Attributes:
     }
     retries = str(message.labels.get("_retries", "0"))
     if retries.isdecimal():
-        attributes[ATTEMPT] = int(retries) + 1
+        attributes[semconv.ATTEMPT] = int(retries) + 1
     return attributes
 
 
