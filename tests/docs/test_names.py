@@ -34,8 +34,16 @@ def classes(module: str) -> set[str]:
     return {f"{module}.{node.name}" for node in tree.body if isinstance(node, ast.ClassDef) and node.name[0] != "_"}
 
 
+ALONE = {"quixstreams", "faust"}
+"""Frameworks that cannot be installed beside the others, where the reference is built."""
+
+
 def public() -> set[str]:
-    clients = {name for file in (SOURCE / "clients").glob("*.py") for name in listed(f"unbroken.clients.{file.stem}")}
+    modules = [f"unbroken.clients.{file.stem}" for file in (SOURCE / "clients").glob("*.py")]
+    modules += [
+        f"unbroken.frameworks.{file.stem}" for file in (SOURCE / "frameworks").glob("*.py") if file.stem not in ALONE
+    ]
+    clients = {name for module in modules for name in listed(module)}
     return listed("unbroken") | clients | classes("unbroken.errors") | classes("unbroken.testing") | ALSO_PUBLIC
 
 
