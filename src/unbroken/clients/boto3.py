@@ -25,12 +25,16 @@ from typing import Any, TypeVar
 
 from botocore.client import ClientCreator
 
-from unbroken.clients import sqs_calls
+from unbroken.clients import sqs_calls, sqs_zero_code
 from unbroken.clients.patches import Patch
+from unbroken.messaging.polled import Polling
 
-__all__ = ["instrument", "uninstrument"]
+__all__ = ["POLLING", "instrument", "uninstrument"]
 
 T = TypeVar("T")
+
+POLLING = Polling()
+"""The switch of polls whose message becomes current: on in an application that zero-code instrumentation traces."""
 
 
 class _Guarded(sqs_calls.Guarded):
@@ -66,6 +70,7 @@ def _create_client(create: Callable[..., Any]) -> Callable[..., Any]:
         client = create(*args, **named)
         if sqs_calls.is_sqs(client):
             sqs_calls.instrument(client, _Guarded)
+            sqs_zero_code.poll(client, POLLING)
         return client
 
     return create_client

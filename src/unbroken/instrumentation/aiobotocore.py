@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from unbroken.clients.aiobotocore import PATCHES
+from unbroken.clients.aiobotocore import PATCHES, POLLING
 from unbroken.clients.patches import Patch
 from unbroken.instrumentation.instrumentor import ClientInstrumentor
 from unbroken.instrumentation.rivals import Rival
@@ -15,6 +15,7 @@ class AiobotocoreInstrumentor(ClientInstrumentor):
 
     dependencies = ("aiobotocore >= 2.13",)
     rivals = (Rival("botocore", "AiobotocoreInstrumentor", only="sqs"),)
+    pollings = (POLLING,)
 
     def patches(self) -> Iterable[Patch]:
         """Return what is replaced."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from unbroken.clients.boto3 import PATCHES
+from unbroken.clients.boto3 import PATCHES, POLLING
 from unbroken.clients.patches import Patch
 from unbroken.instrumentation.instrumentor import ClientInstrumentor
 from unbroken.instrumentation.rivals import Rival
@@ -18,6 +18,7 @@ class Boto3Instrumentor(ClientInstrumentor):
         Rival("boto3sqs", "Boto3SQSInstrumentor"),
         Rival("botocore", "BotocoreInstrumentor", only="sqs"),
     )
+    pollings = (POLLING,)
 
     def patches(self) -> Iterable[Patch]:
         """Return what is replaced."""
