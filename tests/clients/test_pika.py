@@ -26,6 +26,7 @@ from tests.contract.conftest import Spans, context_of
 from unbroken import Policy, configure, extract, forward, process, receive
 from unbroken.clients.patches import install, uninstall
 from unbroken.clients.pika import PATCHES, POLLING, POLLS, Delivery, get, traced, traced_channel
+from unbroken.clients.rabbitmq_facts import once
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FIELDS = {
@@ -590,6 +591,30 @@ def test_without_settle_spans_a_message_is_still_acknowledged(channel: Any, queu
     assert (settled(spans), get(channel, queue)) == ([], None)
 
 
+def test_an_unsampled_message_is_acknowledged_without_a_span(channel: Any, queue: str, spans: Spans) -> None:
+    with suppress_instrumentation():
+        unsampled = pika.BasicProperties(headers={"traceparent": f"{PARENT[:-2]}00"})
+        channel.basic_publish("", queue, b"value", unsampled)
+    consumed(channel, queue, lambda channel, method, *_: channel.basic_ack(method.delivery_tag))
+    channel.basic_recover(requeue=True)
+    assert (spans.ended, get(channel, queue)) == ([], None)
+
+
+def test_a_sampled_message_is_acknowledged_in_its_trace_inside_an_unsampled_one(
+    channel: Any, queue: str, spans: Spans
+) -> None:
+    channel.basic_publish("", queue, b"value")
+    delivery = fetched(channel, queue)
+    with process(delivery):
+        pass
+    with suppress_instrumentation():
+        unsampled = pika.BasicProperties(headers={"traceparent": f"{PARENT[:-2]}00"})
+        channel.basic_publish("", queue, b"value", unsampled)
+    with process(fetched(channel, queue)):
+        channel.basic_ack(delivery.method.delivery_tag)
+    assert [span.parent.trace_id for span in settled(spans) if span.parent] == [context_of(spans.sent[0]).trace_id]
+
+
 def test_a_failed_acknowledgement_marks_its_span(channel: Any, queue: str, spans: Spans) -> None:
     channel.basic_publish("", queue, b"value")
     delivery = fetched(channel, queue)
@@ -982,6 +1007,16 @@ def test_a_message_of_basic_get_is_current_until_the_next_one(
     seen = trace_id()
     channel.basic_get(queue)
     assert (seen, trace_id()) == (context_of(spans.sent[0]).trace_id, 0)
+
+
+def test_a_replacement_that_is_replaced_again_is_called_once() -> None:
+    """As when a drop-in class is made of a class that is patched already."""
+
+    @once
+    def wrap(original: Callable[[], list[str]]) -> Callable[[], list[str]]:
+        return lambda: ["ours", *original()]
+
+    assert wrap(wrap(lambda: ["the client's"]))() == ["ours", "the client's"]
 
 
 def test_uninstalling_leaves_the_classes_as_they_were() -> None:
