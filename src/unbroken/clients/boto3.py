@@ -29,7 +29,7 @@ from unbroken.clients import sqs_calls, sqs_zero_code
 from unbroken.clients.patches import Patch
 from unbroken.messaging.polled import Polling
 
-__all__ = ["POLLING", "instrument", "uninstrument"]
+__all__ = ["instrument", "uninstrument"]
 
 T = TypeVar("T")
 
