@@ -82,6 +82,20 @@ def test_a_client_that_is_too_old_is_left_alone(
     assert f"{package} >= 999" in caplog.text
 
 
+def test_an_error_of_ours_stops_no_other_instrumentation(
+    instrumentor: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from unbroken.messaging import tracing
+
+    def broken() -> None:
+        raise AttributeError("a version of the client that nobody has seen")
+
+    monkeypatch.setattr(tracing, "_logged", set())
+    monkeypatch.setattr(instrumentor, "patches", broken)
+    instrumentor.instrument()
+    assert "nobody has seen" in caplog.text
+
+
 def test_a_name_that_was_imported_before_is_named_in_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -98,7 +112,7 @@ def test_a_name_that_was_imported_before_is_named_in_the_log(
     for _ in range(2):
         instrumentor.instrument()
         instrumentor.uninstrument()
-    said = [record.message for record in caplog.records if "application" in record.message]
+    said = [record.message for record in caplog.records if "application." in record.message]
     assert len(said) == 2
     assert "the base of application.Early is confluent_kafka.Producer" in said[0]
     assert "application.Reader is confluent_kafka.Consumer" in said[1]

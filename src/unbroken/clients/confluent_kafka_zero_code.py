@@ -111,7 +111,9 @@ class Consumer(ours.Consumer):
 
     consume = _batch(cimpl.Consumer.consume)
     close = CONSUMERS.last(cimpl.Consumer.close)
-    __exit__ = CONSUMERS.last(cimpl.Consumer.__exit__)
+
+    if hasattr(cimpl.Consumer, "__exit__"):  # newer versions
+        __exit__ = CONSUMERS.last(cimpl.Consumer.__exit__)
 
 
 _REPLACEMENTS: dict[str, type] = {"Producer": Producer, "Consumer": Consumer}
@@ -205,8 +207,10 @@ _methods = [
     Patch(confluent_kafka.DeserializingConsumer, "__init__", _watching),
     Patch(confluent_kafka.DeserializingConsumer, "poll", CONSUMERS.one),
     Patch(confluent_kafka.DeserializingConsumer, "close", CONSUMERS.last),
-    Patch(confluent_kafka.DeserializingConsumer, "__exit__", CONSUMERS.last),
 ]
+
+if hasattr(confluent_kafka.DeserializingConsumer, "__exit__"):
+    _methods.append(Patch(confluent_kafka.DeserializingConsumer, "__exit__", CONSUMERS.last))
 
 if hasattr(confluent_kafka, "DeserializingShareConsumer"):
     _methods.extend(

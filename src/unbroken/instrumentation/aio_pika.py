@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from unbroken.clients.aio_pika import PATCHES, POLLING, POLLS
 from unbroken.clients.patches import Patch
 from unbroken.instrumentation.instrumentor import ClientInstrumentor
 from unbroken.instrumentation.rivals import Rival
+from unbroken.messaging.polled import Polling
 
 
 class AioPikaInstrumentor(ClientInstrumentor):
@@ -15,8 +15,15 @@ class AioPikaInstrumentor(ClientInstrumentor):
 
     dependencies = ("aio-pika >= 9.4",)
     rivals = (Rival("aio_pika", "AioPikaInstrumentor"),)
-    pollings = (POLLING,)
 
     def patches(self) -> Iterable[Patch]:
         """Return what is replaced."""
-        return (*PATCHES, *POLLS)
+        from unbroken.clients import aio_pika as client
+
+        return (*client.PATCHES, *client.POLLS)
+
+    def pollings(self) -> Iterable[Polling]:
+        """Return the switches of the consumers."""
+        from unbroken.clients import aio_pika as client
+
+        return (client.POLLING,)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from unbroken.clients.aiobotocore import PATCHES, POLLING
 from unbroken.clients.patches import Patch
 from unbroken.instrumentation.instrumentor import ClientInstrumentor
 from unbroken.instrumentation.rivals import Rival
+from unbroken.messaging.polled import Polling
 
 
 class AiobotocoreInstrumentor(ClientInstrumentor):
@@ -15,8 +15,15 @@ class AiobotocoreInstrumentor(ClientInstrumentor):
 
     dependencies = ("aiobotocore >= 2.13",)
     rivals = (Rival("botocore", "AiobotocoreInstrumentor", only="sqs"),)
-    pollings = (POLLING,)
 
     def patches(self) -> Iterable[Patch]:
         """Return what is replaced."""
-        return PATCHES
+        from unbroken.clients import aiobotocore as client
+
+        return client.PATCHES
+
+    def pollings(self) -> Iterable[Polling]:
+        """Return the switches of the consumers."""
+        from unbroken.clients import aiobotocore as client
+
+        return (client.POLLING,)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from unbroken.clients.boto3 import PATCHES, POLLING
 from unbroken.clients.patches import Patch
 from unbroken.instrumentation.instrumentor import ClientInstrumentor
 from unbroken.instrumentation.rivals import Rival
+from unbroken.messaging.polled import Polling
 
 
 class Boto3Instrumentor(ClientInstrumentor):
@@ -18,8 +18,15 @@ class Boto3Instrumentor(ClientInstrumentor):
         Rival("boto3sqs", "Boto3SQSInstrumentor"),
         Rival("botocore", "BotocoreInstrumentor", only="sqs"),
     )
-    pollings = (POLLING,)
 
     def patches(self) -> Iterable[Patch]:
         """Return what is replaced."""
-        return PATCHES
+        from unbroken.clients import boto3 as client
+
+        return client.PATCHES
+
+    def pollings(self) -> Iterable[Polling]:
+        """Return the switches of the consumers."""
+        from unbroken.clients import boto3 as client
+
+        return (client.POLLING,)

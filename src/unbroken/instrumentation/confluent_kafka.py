@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from unbroken.clients.confluent_kafka_zero_code import CONSUMERS, NATIVE, patches
 from unbroken.clients.patches import Patch
 from unbroken.instrumentation import early
 from unbroken.instrumentation.instrumentor import ClientInstrumentor
 from unbroken.instrumentation.rivals import Rival
+from unbroken.messaging.polled import Polling
 
 
 class ConfluentKafkaInstrumentor(ClientInstrumentor):
@@ -16,11 +16,21 @@ class ConfluentKafkaInstrumentor(ClientInstrumentor):
 
     dependencies = ("confluent-kafka >= 2.6",)
     rivals = (Rival("confluent_kafka", "ConfluentKafkaInstrumentor"),)
-    pollings = (CONSUMERS.polling,)
 
     def patches(self) -> Iterable[Patch]:
         """Return what is replaced."""
-        return patches()
+        from unbroken.clients import confluent_kafka_zero_code as client
 
-    def _warn(self) -> None:
+        return client.patches()
+
+    def pollings(self) -> Iterable[Polling]:
+        """Return the switches of the consumers."""
+        from unbroken.clients import confluent_kafka_zero_code as client
+
+        return (client.CONSUMERS.polling,)
+
+    def warn(self) -> None:
+        """Say in the log who has imported a name before."""
+        from unbroken.clients.confluent_kafka_zero_code import NATIVE
+
         early.warn("confluent_kafka", NATIVE)

@@ -12,7 +12,7 @@ from unbroken.clients.patches import Patch, install, uninstall
 from unbroken.instrumentation import environment
 from unbroken.instrumentation.rivals import Aside, Rival
 from unbroken.messaging.polled import Polling
-from unbroken.messaging.tracing import say_once
+from unbroken.messaging.tracing import say_once, survived
 
 
 class ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -22,42 +22,55 @@ class ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """The client and its versions, as in pyproject.toml."""
     rivals: ClassVar[tuple[Rival, ...]] = ()
     """Other instrumentations of this client."""
-    pollings: ClassVar[tuple[Polling, ...]] = ()
-    """The switches of its consumers."""
-
     _installed: list[Patch] | None = None
+
+    def __init__(self) -> None:
+        if not hasattr(self, "_aside"):  # there is one instance of each class, which is "made" again and again
+            self._aside = Aside(self.rivals)
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return the client and its versions."""
         return self.dependencies
 
     def patches(self) -> Iterable[Patch]:
-        """Return what is replaced."""
+        """Return what is replaced; imports the client."""
         raise NotImplementedError
 
-    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002 - the SDK names it
+    def pollings(self) -> Iterable[Polling]:
+        """Return the switches of the consumers."""
+        raise NotImplementedError
+
+    def warn(self) -> None:
+        """Say in the log what could not be instrumented."""
+
+    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002 - OpenTelemetry names it
         # opentelemetry-instrument asks only what the distribution declares, which is no client.
         conflict = get_dependency_conflicts(self.dependencies)
         if conflict is not None:
-            say_once(f"{type(self).__name__}: {conflict}")
+            if conflict.found:
+                say_once(f"{type(self).__name__}: {conflict}")
             return
+        try:
+            self._install()
+        except Exception as error:
+            # What leaves here would keep opentelemetry-instrument from loading the instrumentations after ours.
+            survived(type(self).__name__, error)
+            self._uninstrument()
+
+    def _install(self) -> None:
         environment.apply()
-        self._aside = Aside(self.rivals)
         self._aside.step()
-        self._installed = list(self.patches())
-        install(self._installed)
-        for polling in self.pollings:
+        patches = list(self.patches())
+        install(patches)
+        self._installed = patches
+        for polling in self.pollings():
             polling.start()
-        self._warn()
+        self.warn()
 
-    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002 - the SDK names it
-        if self._installed is None:
-            return
-        uninstall(self._installed)
-        self._installed = None
-        for polling in self.pollings:
-            polling.stop()
+    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002 - OpenTelemetry names it
+        if self._installed is not None:
+            uninstall(self._installed)
+            self._installed = None
+            for polling in self.pollings():
+                polling.stop()
         self._aside.back()
-
-    def _warn(self) -> None:
-        """Say in the log what could not be instrumented."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from unbroken.clients.kafka_python_zero_code import CONSUMERS, PATCHES
 from unbroken.clients.patches import Patch
 from unbroken.instrumentation.instrumentor import ClientInstrumentor
 from unbroken.instrumentation.rivals import Rival
+from unbroken.messaging.polled import Polling
 
 
 class KafkaPythonInstrumentor(ClientInstrumentor):
@@ -15,8 +15,15 @@ class KafkaPythonInstrumentor(ClientInstrumentor):
 
     dependencies = ("kafka-python >= 2.0.3",)
     rivals = (Rival("kafka", "KafkaInstrumentor"),)
-    pollings = (CONSUMERS.polling,)
 
     def patches(self) -> Iterable[Patch]:
         """Return what is replaced."""
-        return PATCHES
+        from unbroken.clients import kafka_python_zero_code as client
+
+        return client.PATCHES
+
+    def pollings(self) -> Iterable[Polling]:
+        """Return the switches of the consumers."""
+        from unbroken.clients import kafka_python_zero_code as client
+
+        return (client.CONSUMERS.polling,)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from unbroken.clients.patches import Patch
-from unbroken.clients.pika import PATCHES, POLLING, POLLS
 from unbroken.instrumentation.instrumentor import ClientInstrumentor
 from unbroken.instrumentation.rivals import Rival
+from unbroken.messaging.polled import Polling
 
 
 class PikaInstrumentor(ClientInstrumentor):
@@ -15,8 +15,15 @@ class PikaInstrumentor(ClientInstrumentor):
 
     dependencies = ("pika >= 1.3",)
     rivals = (Rival("pika", "PikaInstrumentor"),)
-    pollings = (POLLING,)
 
     def patches(self) -> Iterable[Patch]:
         """Return what is replaced."""
-        return (*PATCHES, *POLLS)
+        from unbroken.clients import pika as client
+
+        return (*client.PATCHES, *client.POLLS)
+
+    def pollings(self) -> Iterable[Polling]:
+        """Return the switches of the consumers."""
+        from unbroken.clients import pika as client
+
+        return (client.POLLING,)
