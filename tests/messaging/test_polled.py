@@ -17,13 +17,15 @@ from opentelemetry import baggage
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.trace import Tracer
 
 from tests.messaging.conftest import UseProvider
-from tests.messaging.telemetry import Finished, creation, here, ids, linked, message
+from tests.messaging.telemetry import TRACED, Finished, counts, creation, here, ids, linked, message
 from unbroken import process
 from unbroken.messaging.polled import Polled, Polling
+from unbroken.messaging.process import held
 
 SECOND = (("traceparent", b"00-" + b"3" * 32 + b"-" + b"4" * 16 + b"-01"),)
 
@@ -40,6 +42,12 @@ def polling() -> Iterator[Polling]:
 @pytest.fixture
 def tracer(use_provider: UseProvider) -> Tracer:
     return use_provider().get_tracer("application")
+
+
+def blocks_alive() -> int:
+    """How many blocks of messages there are in the process, those of other tests too."""
+    gc.collect()
+    return sum(isinstance(one, process) for one in gc.get_objects())
 
 
 def elsewhere(call: Callable[..., Any], *args: Any) -> None:
@@ -106,6 +114,77 @@ def test_process_of_the_polled_record_is_the_same_scope(polling: Polling, finish
         assert span.get_span_context() is here()
     polled.leave()
     assert len(finished()) == 1
+
+
+def test_process_in_another_thread_takes_the_span_of_the_record_over(polling: Polling, finished: Finished) -> None:
+    record, is_open, is_left = message(), threading.Event(), threading.Event()
+
+    def work() -> tuple[int, int]:
+        with process(record):
+            is_open.set()
+            is_left.wait()
+            return here().trace_id, len(finished())
+
+    polled = Polled(polling)
+    polled.enter(record)
+    with ThreadPoolExecutor(1) as threads:
+        worked = threads.submit(work)
+        is_open.wait()
+        polled.leave()  # the loop goes on while the record is worked on
+        is_left.set()
+    assert worked.result() == (creation().trace_id, 0)
+    assert [span.name for span in finished()] == ["process orders"]
+
+
+def test_the_error_of_the_block_that_took_it_over_is_on_the_span(polling: Polling, finished: Finished) -> None:
+    record = message()
+
+    def work() -> None:
+        with pytest.raises(ValueError, match="no"), process(record):
+            raise ValueError("no")
+
+    polled = Polled(polling)
+    polled.enter(record)
+    elsewhere(work)
+    polled.leave()
+    assert [span.status.description for span in finished()] == ["ValueError: no"]
+
+
+def test_the_baggage_of_the_record_is_in_the_block_that_took_it_over(polling: Polling, finished: Finished) -> None:
+    record, seen = message([*TRACED, ("baggage", b"a=1")]), []
+
+    def work() -> None:
+        with process(record):
+            seen.append(baggage.get_all())
+
+    polled = Polled(polling)
+    polled.enter(record)
+    elsewhere(work)
+    polled.leave()
+    assert [dict(found) for found in seen] == [{"a": "1"}]
+
+
+def test_a_record_that_was_taken_over_and_counted_is_counted_once(
+    polling: Polling, reader: InMemoryMetricReader
+) -> None:
+    record = message()
+
+    def work() -> None:
+        with process(record):
+            pass
+
+    polled = Polled(polling)
+    polled.enter(record)
+    elsewhere(work)
+    polled.leave()
+    assert counts(reader, "messaging.process.duration") == [1]
+
+
+def test_nothing_is_held_when_the_record_is_over(polling: Polling, finished: Finished) -> None:
+    polled = Polled(polling)
+    polled.enter(message())
+    polled.leave()
+    assert held == {}
 
 
 def test_nothing_becomes_current_where_instrumentation_is_suppressed(polling: Polling, finished: Finished) -> None:
@@ -192,10 +271,10 @@ def test_a_context_that_the_application_forgot_to_detach_goes_with_the_record(
 
 def test_consumers_that_take_turns_keep_one_record_each(polling: Polling, finished: Finished) -> None:
     consumers = [Polled(polling), Polled(polling), Polled(polling)]
+    before = blocks_alive()
     for turn in range(12):
         consumers[turn % 3].enter(message())
-    gc.collect()
-    assert sum(isinstance(one, process) for one in gc.get_objects()) == 3
+    assert blocks_alive() - before == 3
     for polled in consumers:
         polled.leave()
 
@@ -242,6 +321,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 from tests.messaging.telemetry import message
 from unbroken.messaging.polled import Polled, Polling
+from unbroken.messaging.process import held
 
 provider = TracerProvider()
 provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter(formatter=lambda span: span.name)))

@@ -21,7 +21,7 @@ from weakref import WeakSet
 
 from opentelemetry.context import Context
 
-from unbroken.messaging.process import SCOPE_KEY, process
+from unbroken.messaging.process import SCOPE_KEY, held, process
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import survived
 from unbroken.propagation.context import SPAN_KEY, attach, current, is_suppressed
@@ -93,6 +93,7 @@ class Polled:
             inside = scope.opened(scope.base)
             if inside is not None:
                 scope.is_open = True
+                held[id(message)] = (scope, inside)
                 self._inside = inside  # not on the scope, which is in it: such a cycle would wait for the collector
                 self._open.append(scope)
                 attach(inside)
@@ -149,6 +150,11 @@ class _Scope(process):
     base: Context
     is_open: bool
     outer: Context
+
+    def closed(self, error: BaseException | None) -> None:
+        """End the span, unless a `process` of the same message in another thread has taken it over."""
+        if held.pop(id(self.message), None) is not None:
+            super().closed(error)
 
 
 def _living(context: Context) -> Context:
