@@ -175,6 +175,31 @@ def test_after_close_in_a_coroutine_no_record_is_current(aio: Run) -> None:
     assert aio.parent("after") is None
 
 
+@pytest.fixture(scope="session")
+def switched_off(embedded: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The application that suppresses its instrumentation, and at last takes it away."""
+    return run_app("confluent_switched_off", embedded, "zero-code-off", folder=tmp_path_factory.mktemp("off"))
+
+
+def test_what_is_suppressed_has_no_span_and_no_header(switched_off: Run) -> None:
+    assert "suppressed None" in switched_off.output
+    assert [span.name for span in switched_off.spans].count("send zero-code-off") == 2
+
+
+def test_after_suppression_the_next_record_is_current(switched_off: Run) -> None:
+    path = switched_off.path("handle open")
+    assert path[:3] == ["handle open", "process zero-code-off", "send zero-code-off"]
+
+
+def test_uninstrument_ends_the_record_that_is_current(switched_off: Run) -> None:
+    assert switched_off.parent("handle after uninstrument") is None
+
+
+def test_clients_that_were_made_before_uninstrument_work_on_untraced(switched_off: Run) -> None:
+    assert "uninstrumented None" in switched_off.output
+    assert switched_off.parent("handle uninstrumented") is None
+
+
 def settings(run: Run) -> list[str]:
     return [line for line in run.log.splitlines() if "UNBROKEN_" in line]
 

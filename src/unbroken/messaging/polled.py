@@ -16,6 +16,7 @@ thread in which nothing was changed when another thread closed the consumer find
 from __future__ import annotations
 
 import atexit
+import threading
 from typing import Any
 from weakref import WeakSet
 
@@ -33,6 +34,7 @@ class Polling:
     def __init__(self) -> None:
         self.is_on = False
         self._consumers: WeakSet[Polled] = WeakSet()
+        self._adding = threading.Lock()
 
     def start(self) -> None:
         """Let the records of these consumers become current."""
@@ -45,7 +47,8 @@ class Polling:
 
     def add(self, polled: Polled) -> None:
         """Keep a consumer in mind, as long as it lives."""
-        self._consumers.add(polled)
+        with self._adding:
+            self._consumers.add(polled)
         # Exit handlers run last in, first out. The tracer provider's own, after which no span can be exported, was
         # registered when it was made: before the first record of this consumer.
         atexit.unregister(self.leave_all)
@@ -53,7 +56,9 @@ class Polling:
 
     def leave_all(self) -> None:
         """End the scopes that are open."""
-        for polled in list(self._consumers):
+        with self._adding:
+            consumers = list(self._consumers)
+        for polled in consumers:
             polled.leave()
 
 
