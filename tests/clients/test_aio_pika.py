@@ -22,7 +22,8 @@ from yarl import URL
 from tests.contract.conftest import Spans, context_of
 from unbroken import Policy, configure, extract, forward, process, receive
 from unbroken.clients import aio_pika as ours
-from unbroken.clients.aio_pika import PATCHES, POLLING, POLLS, connect, connect_robust
+from unbroken.clients.aio_pika import connect, connect_robust
+from unbroken.clients.aio_pika_calls import PATCHES, POLLING, POLLS
 from unbroken.clients.patches import install, uninstall
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

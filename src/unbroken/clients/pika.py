@@ -23,18 +23,17 @@ user and of a message are never changed.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.channel import Channel
-from pika.spec import Basic, BasicProperties
+from pika.spec import BasicProperties
 
 from unbroken.clients.patches import Patch, install
+from unbroken.clients.pika_confirms import confirming, confirms_of, is_beneath
 from unbroken.clients.rabbitmq_facts import (
-    RETURNED,
     SYSTEM,
     Receipt,
     begun,
@@ -189,12 +188,7 @@ register(
 )
 
 
-# What is replaced. A channel of a BlockingConnection has a Channel beneath, which holds it as its cookie: where both
-# are patched, the upper one is traced.
-
-
-def _is_beneath(channel: Any) -> bool:
-    return getattr(channel, "_cookie", None) is not None
+# What is replaced.
 
 
 def _settles(operation: str, multiple: bool) -> Callable[[Any], Any]:
@@ -202,14 +196,14 @@ def _settles(operation: str, multiple: bool) -> Callable[[Any], Any]:
 
     def wrap(original: Any) -> Any:
         def up_to(self: Any, delivery_tag: Any = 0, multiple: Any = False, *args: Any, **named: Any) -> Any:
-            block = None if _is_beneath(self) else settling(operation, self, delivery_tag, multiple, _server_of(self))
+            block = None if is_beneath(self) else settling(operation, self, delivery_tag, multiple, _server_of(self))
             if block is None:
                 return original(self, delivery_tag, multiple, *args, **named)
             with block:
                 return original(self, delivery_tag, multiple, *args, **named)
 
         def one(self: Any, delivery_tag: Any = 0, *args: Any, **named: Any) -> Any:
-            block = None if _is_beneath(self) else settling(operation, self, delivery_tag, False, _server_of(self))
+            block = None if is_beneath(self) else settling(operation, self, delivery_tag, False, _server_of(self))
             if block is None:
                 return original(self, delivery_tag, *args, **named)
             with block:
@@ -225,7 +219,7 @@ def _consuming(original: Any) -> Any:
     def basic_consume(
         self: Any, queue: Any, on_message_callback: Any, auto_ack: Any = False, *args: Any, **named: Any
     ) -> Any:
-        if callable(on_message_callback) and not _is_beneath(self):
+        if callable(on_message_callback) and not is_beneath(self):
             on_message_callback = traced(on_message_callback, queue, auto_ack=bool(auto_ack))
         return original(self, queue, on_message_callback, auto_ack, *args, **named)
 
@@ -237,7 +231,7 @@ def _getting(original: Any) -> Any:
     """The patch of `basic_get` of a Channel, which gives the message to a callback."""
 
     def basic_get(self: Any, queue: Any, callback: Any, auto_ack: Any = False) -> Any:
-        if callable(callback) and not _is_beneath(self):
+        if callable(callback) and not is_beneath(self):
             callback = traced(callback, queue, auto_ack=bool(auto_ack))
         return original(self, queue, callback, auto_ack)
 
@@ -310,11 +304,11 @@ def _publishing(original: Any) -> Any:
     def basic_publish(
         self: Any, exchange: Any, routing_key: Any, body: Any, properties: Any = None, mandatory: Any = False
     ) -> Any:
-        if _is_beneath(self):
+        if is_beneath(self):
             return original(self, exchange, routing_key, body, properties, mandatory)
         sending = _begun(self, exchange, routing_key, properties)
         given = _with_headers(properties, sending)
-        confirms = _confirms.get(self)
+        confirms = confirms_of(self)
         try:
             if (inside := sending.context) is None:
                 found = original(self, exchange, routing_key, body, given, mandatory)
@@ -360,86 +354,6 @@ def _with_headers(properties: Any, sending: Sending) -> Any:
     return copied
 
 
-class _Confirms:
-    """The messages of one `Channel` in confirm mode that the broker has not answered for.
-
-    The broker counts them from 1, in the order in which they were published.
-    """
-
-    __slots__ = ("_count", "_waiting")
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._waiting: dict[int, Sending] = {}
-
-    def add(self, sending: Sending) -> None:
-        """Wait for the answer to the next message."""
-        self._count += 1
-        if sending.is_observed:
-            self._waiting[self._count] = sending
-
-    def answer(self, frame: Any) -> None:
-        """End the spans of the messages that the broker has accepted or refused. Never raises."""
-        try:
-            method = frame.method
-            tag = method.delivery_tag
-            tags = [one for one in self._waiting if one <= tag or not tag] if method.multiple else [tag]
-            error = "nack" if isinstance(method, Basic.Nack) else None
-            for one in tags:
-                if (sending := self._waiting.pop(one, None)) is not None:
-                    sending.end(error)
-        except Exception as failure:
-            survived("a confirmation", failure)
-
-    def give_back(self, _channel: Any, method: Any, properties: Any, _body: Any) -> None:
-        """End the span of a message that could not be routed: the broker gives it back, then accepts it."""
-        try:
-            sent = (properties.headers or {}).get("traceparent")
-            for one, sending in self._waiting.items():
-                if sent is not None and sending.headers.get("traceparent") == sent:
-                    del self._waiting[one]
-                    sending.end(method.reply_text or RETURNED)
-                    return
-        except Exception as failure:
-            survived("a returned message", failure)
-
-    def fail(self, _channel: Any, reason: Any) -> None:
-        """End the spans of all: the channel is closed, and no answer comes any more."""
-        waiting, self._waiting = self._waiting, {}
-        for sending in waiting.values():
-            sending.end(reason if isinstance(reason, BaseException) else "closed")
-
-
-_confirms: WeakKeyDictionary[Any, _Confirms] = WeakKeyDictionary()
-"""Of each `Channel` in confirm mode."""
-
-
-@once
-def _confirming(original: Any) -> Any:
-    def confirm_delivery(self: Any, ack_nack_callback: Any, *args: Any, **named: Any) -> Any:
-        # A request that waits for another's answer is sent later: which message will be the first is not known then.
-        is_sent_now = not getattr(self, "_blocking", None)
-        if _is_beneath(self) or self in _confirms or not is_sent_now or not callable(ack_nack_callback):
-            return original(self, ack_nack_callback, *args, **named)
-        confirms = _Confirms()
-        answered = functools.wraps(ack_nack_callback)(_answering(confirms, ack_nack_callback))
-        found = original(self, answered, *args, **named)
-        self.add_on_return_callback(confirms.give_back)
-        self.add_on_close_callback(confirms.fail)
-        _confirms[self] = confirms
-        return found
-
-    return confirm_delivery
-
-
-def _answering(confirms: _Confirms, callback: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def answered(frame: Any) -> Any:
-        confirms.answer(frame)
-        return callback(frame)
-
-    return answered
-
-
 PATCHES: tuple[Patch, ...] = (
     *(Patch(owner, "basic_publish", _publishing) for owner in (Channel, BlockingChannel)),
     *(Patch(owner, "basic_consume", _consuming) for owner in (Channel, BlockingChannel)),
@@ -447,7 +361,7 @@ PATCHES: tuple[Patch, ...] = (
     *(Patch(owner, "basic_nack", _settles("nack", True)) for owner in (Channel, BlockingChannel)),
     *(Patch(owner, "basic_reject", _settles("reject", False)) for owner in (Channel, BlockingChannel)),
     Patch(Channel, "basic_get", _getting),
-    Patch(Channel, "confirm_delivery", _confirming),
+    Patch(Channel, "confirm_delivery", confirming),
     Patch(BlockingChannel, "consume", _looping),
     Patch(BlockingChannel, "cancel", _leaving),
     Patch(BlockingChannel, "close", _leaving),

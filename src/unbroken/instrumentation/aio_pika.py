@@ -18,12 +18,12 @@ class AioPikaInstrumentor(ClientInstrumentor):
 
     def patches(self) -> Iterable[Patch]:
         """Return what is replaced."""
-        from unbroken.clients import aio_pika as client
+        from unbroken.clients import aio_pika_calls as client
 
         return (*client.PATCHES, *client.POLLS)
 
     def pollings(self) -> Iterable[Polling]:
         """Return the switches of the consumers."""
-        from unbroken.clients import aio_pika as client
+        from unbroken.clients import aio_pika_calls as client
 
         return (client.POLLING,)
