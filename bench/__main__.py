@@ -34,6 +34,7 @@ class Scale:
     Attributes:
         rounds: generations of processes in which the single calls are measured, `repeats` times each.
         loop_repeats: how often each loop is run, in a process of its own each time.
+        slow_repeats: the same for the sections whose loops have fewer messages.
         memory_repeats: the same for the long run.
         messages: how many messages a loop has.
         soaked: how many the long run has.
@@ -42,6 +43,7 @@ class Scale:
     rounds: int
     repeats: int
     loop_repeats: int
+    slow_repeats: int
     memory_repeats: int
     messages: int
     soaked: int
@@ -54,11 +56,16 @@ class Scale:
 
     def of(self, section: str) -> "Scale":
         """Return how much is run of a section."""
-        return replace(self, messages=self.messages // plan.SECTIONS[section].divisor)
+        divisor = plan.SECTIONS[section].divisor
+        return (
+            self if divisor == 1 else replace(self, loop_repeats=self.slow_repeats, messages=self.messages // divisor)
+        )
 
 
-FULL = Scale(rounds=3, repeats=7, loop_repeats=11, memory_repeats=3, messages=15_000, soaked=memory.FULL)
-QUICK = Scale(rounds=1, repeats=5, loop_repeats=3, memory_repeats=1, messages=5_000, soaked=200_000)
+FULL = Scale(
+    rounds=3, repeats=7, loop_repeats=11, slow_repeats=7, memory_repeats=3, messages=15_000, soaked=memory.FULL
+)
+QUICK = Scale(rounds=1, repeats=5, loop_repeats=3, slow_repeats=3, memory_repeats=1, messages=5_000, soaked=200_000)
 
 SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "embedded": broker.running,

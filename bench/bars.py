@@ -1,8 +1,10 @@
 """What unbroken has to reach, as data."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.contenders import CONTRIB, DROP_IN
+from bench.contenders import CONTRIB, DROP_IN, SAMPLED, UNSAMPLED, ZERO
+from bench.loops import ZERO_CODE
 from bench.memory import EARLY, FULL, cost_after, growth_after
 from bench.micro import BARE, EXTRACT, HAND, INJECT, OURS, STEP, STOCK
 from bench.results import Cell, Samples, Spread
@@ -31,6 +33,14 @@ def _micro(what: str, row: str, reference: str, at_most: float, note: str = "") 
 
 def _loop(what: str, row: str, at_most: float, note: str = "") -> Bar:
     return Bar(what, Cell(row, DROP_IN), Cell(row, CONTRIB), at_most, note)
+
+
+def _half(what: str, row: str, ours: str, note: str = "") -> Iterator[Bar]:
+    """Yield the bars of a loop that may cost half of what its peer costs over bare, sampled and not."""
+    for condition in (SAMPLED, UNSAMPLED):
+        yield Bar(
+            f"{what} {condition}", Cell(f"{row}, {condition}", ours), Cell(f"{row}, {condition}", CONTRIB), 0.5, note
+        )
 
 
 BARS = (
@@ -64,6 +74,32 @@ BARS = (
         0.30,
         "inside an unsampled span",
     ),
+    *_half("confluent poll, zero code / contrib's, over bare,", f"confluent-kafka poll{ZERO_CODE}", ZERO),
+    *_half("aiokafka getone, zero code / contrib's, over bare,", f"aiokafka getone{ZERO_CODE}", ZERO),
+    *_half("kafka-python iterator, zero code / contrib's, over bare,", f"kafka-python iterator{ZERO_CODE}", ZERO),
+    *_half("pika basic_consume / contrib's, over bare,", "pika basic_consume", OURS),
+    *_half("pika consume / contrib's, over bare,", "pika consume", OURS),
+    *_half("pika basic_publish / contrib's, over bare,", "pika basic_publish", OURS),
+    *_half("aio-pika consume / contrib's, over bare,", "aio-pika consume", OURS),
+    *_half(
+        "aio-pika iterator / contrib's, over bare,",
+        "aio-pika iterator",
+        OURS,
+        "contrib's span ends before the loop has the message",
+    ),
+    *_half("aio-pika publish / contrib's, over bare,", "aio-pika publish", OURS),
+    *_half(
+        "SQS receive, process and delete / contrib's boto3sqs, over bare,",
+        "boto3 receive and delete",
+        OURS,
+        "ours with a span for each delete",
+    ),
+    *_half("SQS send_message / contrib's boto3sqs, over bare,", "boto3 send_message", OURS),
+    *_half("SQS send_message_batch / contrib's boto3sqs, over bare,", "boto3 send_message_batch", OURS),
+    *_half("FastStream on aiokafka / its own middleware, over bare,", "faststream Kafka subscriber", OURS),
+    *_half("FastStream on confluent / its own middleware, over bare,", "faststream Confluent subscriber", OURS),
+    *_half("FastStream on RabbitMQ / its own middleware, over bare,", "faststream RabbitMQ subscriber", OURS),
+    *_half("FastStream, publish to RabbitMQ / its own middleware, over bare,", "faststream publish to RabbitMQ", OURS),
     Bar("memory: RSS after 1,000,000 messages minus after 100,000, MiB", growth_after(FULL), None, 5.0),
     Bar("cost per message after 1,000,000 / after 10,000", cost_after(FULL), cost_after(EARLY), 1.1),
 )

@@ -4,6 +4,7 @@ import importlib
 
 BARE, HAND, CONTRIB, DDTRACE = "bare", "by hand", "contrib", "ddtrace"
 BOTOCORE = "contrib botocore"
+ALONE = "bare SDK span"
 OURS, DROP_IN, ZERO = "unbroken", "unbroken drop-in", "unbroken zero code"
 UNSETTLED = "unbroken, settle spans off"
 
@@ -19,6 +20,7 @@ def environment(contender: str, client: str) -> str:
     return {
         BARE: "opentelemetry",
         HAND: "opentelemetry",
+        ALONE: "opentelemetry",
         CONTRIB: _CONTRIB.get(client, f"contrib-{client}"),
         BOTOCORE: "contrib-botocore",
         DDTRACE: "ddtrace",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bench import micro
 from bench.contenders import (
+    ALONE,
     ALWAYS_OFF,
     BARE,
     BOTOCORE,
@@ -26,6 +27,7 @@ Group = tuple[Job, ...]
 KAFKA = (BARE, HAND, CONTRIB, DDTRACE, OURS, DROP_IN)
 WITHOUT_DDTRACE = (BARE, HAND, CONTRIB, OURS, DROP_IN)
 PEERS = (BARE, HAND, CONTRIB, OURS)
+WITH_FLOOR = (BARE, ALONE, *PEERS[1:])
 SETTLING = (*PEERS, UNSETTLED)
 SQS = (BARE, HAND, CONTRIB, BOTOCORE, OURS)
 MIDDLEWARE = (BARE, CONTRIB, OURS)
@@ -85,10 +87,12 @@ SECTIONS = {
     "rabbitmq": Section(
         "rabbitmq",
         (
-            Loop("pika", "basic_consume", PEERS),
+            Loop("pika", "basic_consume", WITH_FLOOR, (SAMPLED,)),
+            Loop("pika", "basic_consume", PEERS, (UNSAMPLED,)),
             Loop("pika", "consume", PEERS),
             Loop("pika", "basic_consume with basic_ack", SETTLING),
-            Loop("pika", "basic_publish", PEERS),
+            Loop("pika", "basic_publish", WITH_FLOOR, (SAMPLED,)),
+            Loop("pika", "basic_publish", PEERS, (UNSAMPLED,)),
             Loop("aio-pika", "consume", PEERS),
             Loop("aio-pika", "iterator", PEERS),
             Loop("aio-pika", "consume with process()", SETTLING),

@@ -39,9 +39,22 @@ def details(report: dict[str, Any]) -> str:
     return f"{behaved.details(report)}\n{report['python']}, {', '.join(compared)}.\n"
 
 
+def queues(report: dict[str, Any]) -> str:
+    """Return the table of RabbitMQ and SQS."""
+    return behaved.summary(report, behaved.QUEUES)
+
+
+def queues_short(report: dict[str, Any]) -> str:
+    """Return the part of it that the README has room for."""
+    return behaved.summary(report, behaved.QUEUES, behaved.SHORT)
+
+
 SHOWN = (
     Shown("README.md", "behaviour", "bench/behaviour.json", behaved.summary),
+    Shown("README.md", "behaviour-queues", "bench/behaviour-queues.json", queues_short),
     Shown("docs/behaviour.md", "details", "bench/behaviour.json", details),
+    Shown("docs/behaviour.md", "queues", "bench/behaviour-queues.json", queues),
+    Shown("docs/behaviour.md", "details-queues", "bench/behaviour-queues.json", details),
     Shown("docs/benchmarks.md", "results", "bench/results.json", measured.markdown),
 )
 

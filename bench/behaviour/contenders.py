@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 from bench import contenders
 from bench.behaviour.clients import CLIENTS, Client
 from bench.behaviour.telemetry import Datadog, OpenTelemetry, Telemetry
-from bench.contenders import CONTRIB, DDTRACE, OURS, SAMPLED
+from bench.contenders import CONTRIB, DDTRACE, OURS, SAMPLED, ZERO
 
 T = TypeVar("T")
 
 CONTENDERS: dict[str, tuple[str, ...]] = {
     OURS: ("confluent-kafka", "aiokafka", "kafka-python"),
+    ZERO: ("confluent-kafka", "aiokafka", "kafka-python"),
     CONTRIB: ("confluent-kafka", "aiokafka", "kafka-python"),
     DDTRACE: ("confluent-kafka", "aiokafka"),
 }

@@ -1,6 +1,7 @@
 """The scenarios: each tries one statement and says what was seen."""
 
 # ruff: noqa: D103 - what the functions try stands in SCENARIOS
+# Each scenario keeps its consumer, as an application does: what a contender ties to one ends with it.
 
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,14 +37,16 @@ class Scenario:
 
 async def handler(contender: Contender, _: str) -> Finding:
     (record,) = TOPICS[records.ONE]
-    message = await contender.client.one(await contender.client.consumer(records.ONE))
+    consumer = await contender.client.consumer(records.ONE)
+    message = await contender.client.one(consumer)
     with contender.process(message):
         trace = contender.telemetry.handler()
     return Finding(trace == record.trace, f"handler span: {_place(trace, [record.trace])}")
 
 
 async def batch(contender: Contender, _: str) -> Finding:
-    messages = await contender.client.many(await contender.client.consumer(records.TEN), 10)
+    consumer = await contender.client.consumer(records.TEN)
+    messages = await contender.client.many(consumer, 10)
     traces = []
     for message in messages:
         with contender.process(message):
@@ -94,7 +97,8 @@ async def two_consumers(contender: Contender, _: str) -> Finding:
 
 async def thread_pool(contender: Contender, _: str) -> Finding:
     (record,) = TOPICS[records.ONE]
-    message = await contender.client.one(await contender.client.consumer(records.ONE))
+    consumer = await contender.client.consumer(records.ONE)
+    message = await contender.client.one(consumer)
     with ThreadPoolExecutor(1) as pool, contender.process(message):
         trace = pool.submit(contender.bind(contender.telemetry.handler)).result()
     return Finding(trace == record.trace, f"handler span: {_place(trace, [record.trace])}")
@@ -102,7 +106,8 @@ async def thread_pool(contender: Contender, _: str) -> Finding:
 
 async def republish(contender: Contender, topic: str) -> Finding:
     (record,) = TOPICS[records.ONE]
-    message = await contender.client.one(await contender.client.consumer(records.ONE))
+    consumer = await contender.client.consumer(records.ONE)
+    message = await contender.client.one(consumer)
     received = contender.client.headers(message)
     before = list(received)
     with contender.process(message):
@@ -189,9 +194,11 @@ async def position(contender: Contender, topic: str) -> Finding:
 
 
 async def metrics(contender: Contender, _: str) -> Finding:
-    message = await contender.client.one(await contender.client.consumer(records.ONE))
+    consumer = await contender.client.consumer(records.ONE)
+    message = await contender.client.one(consumer)
     with contender.process(message):
         contender.telemetry.handler()
+    await contender.client.close(consumer)
     names = sorted(name for name in contender.telemetry.metrics() if name.startswith(("messaging.", "unbroken.")))
     wanted = {"messaging.process.duration", "messaging.client.consumed.messages"}
     return Finding(wanted <= set(names), ", ".join(names) or "no OpenTelemetry metric")

@@ -2,29 +2,51 @@
 
 import json
 import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.contenders import CONTRIB, DDTRACE, OURS
+from bench.contenders import BOTOCORE, CONTRIB, DDTRACE, OURS, ZERO
 
 FOUND = Path(__file__).parents[1] / "behaviour.json"
 
-COLUMNS: dict[str, tuple[str, tuple[str, ...]]] = {
+Cell = dict[str, str | bool]
+"""What one contender did in one scenario with one client, as it is written."""
+
+Columns = Mapping[str, tuple[str, tuple[str, ...]]]
+"""Heading -> contender and its clients."""
+
+KAFKA: Columns = {
     "unbroken": (OURS, ("confluent-kafka", "aiokafka", "kafka-python")),
+    "unbroken zero code": (ZERO, ("confluent-kafka", "aiokafka", "kafka-python")),
     "contrib confluent-kafka": (CONTRIB, ("confluent-kafka",)),
     "contrib aiokafka, kafka-python": (CONTRIB, ("aiokafka", "kafka-python")),
     "ddtrace": (DDTRACE, ("confluent-kafka", "aiokafka")),
 }
-"""Heading -> contender and its clients."""
+QUEUES: Columns = {
+    "unbroken": (OURS, ("pika", "aio-pika", "faststream", "boto3", "aiobotocore")),
+    "contrib pika": (CONTRIB, ("pika",)),
+    "contrib aio-pika": (CONTRIB, ("aio-pika",)),
+    "FastStream's own": (CONTRIB, ("faststream",)),
+    "contrib boto3sqs": (CONTRIB, ("boto3",)),
+    "contrib botocore": (BOTOCORE, ("boto3",)),
+    "contrib aiobotocore": (CONTRIB, ("aiobotocore",)),
+}
 
 
-def summary(report: dict[str, Any]) -> str:
+SHORT = ("handler", "clean", "two-consumers", "settled", "dead-letter", "republish", "damaged")
+"""The scenarios of RabbitMQ and SQS that the README shows."""
+
+
+def summary(report: dict[str, Any], columns: Columns = KAFKA, only: Collection[str] = ()) -> str:
     """Return one row per scenario and one column per contender: yes, no, or the clients for which it holds."""
     holds = {(cell["scenario"], cell["contender"], cell["client"]): cell["holds"] for cell in report["found"]}
-    lines = [f"| | {' | '.join(COLUMNS)} |", "|---|" + "---|" * len(COLUMNS)]
+    lines = [f"| | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
     for name, statement in report["scenarios"].items():
+        if only and name not in only:
+            continue
         cells = []
-        for contender, clients in COLUMNS.values():
+        for contender, clients in columns.values():
             tried = [client for client in clients if (name, contender, client) in holds]
             good = [client for client in tried if holds[name, contender, client]]
             cells.append(_verdict(tried, good))

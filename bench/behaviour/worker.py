@@ -15,7 +15,7 @@ def main(argv: list[str]) -> int:
     (scenario,) = (scenario for scenario in SCENARIOS if scenario.name == name)
     ready = switch_on(contender, client, bootstrap)
     try:
-        finding = asyncio.run(_run(scenario.run(ready, f"{contender}-{client}-{name}")))  # type: ignore[arg-type]
+        finding = asyncio.run(_run(scenario.run(ready, f"{contender}-{client}-{name}".replace(" ", "-"))))  # type: ignore[arg-type]
     except Exception as error:  # noqa: BLE001
         finding = Finding(False, f"raised {type(error).__name__}: {error}".splitlines()[0])
     print(json.dumps(asdict(finding)), flush=True)
