@@ -55,6 +55,7 @@ constraints: .venv/dev-installed
 	$(LOCK) $(addprefix --extra ,demo testing $(CLIENTS) $(FRAMEWORKS)) --group dev --output-file constraints/newest.txt
 	$(LOCK) $(addprefix --extra ,demo testing $(CLIENTS)) --group test \
 		--constraint constraints/oldest.in --output-file constraints/oldest.txt
+	$(LOCK) $(addprefix --extra ,testing $(CLIENTS)) --group test --group contrib --output-file constraints/contrib.txt
 	$(LOCK) --extra testing --extra faust --extra confluent-kafka --group test --output-file constraints/faust.txt
 	$(LOCK) --extra testing --extra quixstreams --group test --output-file constraints/quixstreams.txt
 

@@ -73,7 +73,7 @@ def environments(pythons: list[str]) -> list[str]:
         f"{name[main]}-real",
         *(f"{name[version]}-newest" for version in pythons if version != main),
         f"{name[pythons[0]]}-oldest",
-        *(f"{name[main]}-{kind}" for kind in ("frameworks", "faust", "quixstreams", "bare")),
+        *(f"{name[main]}-{kind}" for kind in ("contrib", "frameworks", "faust", "quixstreams", "bare")),
         "packages",
     ]
 
