@@ -508,6 +508,17 @@ async def test_a_message_of_the_clients_own_connection_is_processed(untraced: An
     assert spans.processed[0].name == f"process {queue}"
 
 
+async def test_a_queue_that_nobody_named_is_in_no_span_name(channel: Any, spans: Spans, rabbitmq: str) -> None:
+    queue = await channel.declare_queue(exclusive=True)
+    await publish(channel, queue.name)
+    async with (await fetched(queue)).process():
+        pass
+    url = URL(rabbitmq)
+    assert [span.name for span in spans.ended] == [
+        f"{operation} {url.host}:{url.port}" for operation in ("publish", "ack", "process")
+    ]
+
+
 # Settling.
 
 

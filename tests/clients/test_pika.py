@@ -239,6 +239,48 @@ def test_another_channel_of_the_connection_is_as_it_was(
     assert spans.ended == []
 
 
+# Queues that RabbitMQ names.
+
+
+def test_a_queue_that_the_broker_named_is_in_no_span_name(channel: Any, spans: Spans, rabbitmq: str) -> None:
+    queue = channel.queue_declare("", exclusive=True).method.queue
+    channel.basic_publish("", queue, b"value")
+    delivery = fetched(channel, queue)
+    with process(delivery), receive([delivery], channel):
+        pass
+    channel.basic_ack(delivery.method.delivery_tag)
+    parameters = pika.URLParameters(rabbitmq)
+    broker = f"{parameters.host}:{parameters.port}"
+    assert [span.name for span in spans.ended] == [
+        f"{operation} {broker}" for operation in ("publish", "consume", "process", "ack")
+    ]
+    assert [attributes(span)["messaging.destination.name"] for span in spans.ended] == [queue] * 4
+    assert all(attributes(span)["messaging.destination.anonymous"] for span in spans.ended)
+
+
+def test_an_anonymous_queue_of_an_exchange_is_named_after_the_exchange(channel: Any, spans: Spans) -> None:
+    queue = channel.queue_declare("", exclusive=True).method.queue
+    channel.queue_bind(queue, "amq.topic", "orders.*")
+    channel.basic_publish("amq.topic", "orders.eu", b"value")
+    with process(fetched(channel, queue)):
+        pass
+    assert [span.name for span in spans.ended] == ["publish amq.topic:orders.eu", "process amq.topic:orders.eu"]
+    assert attributes(spans.processed[0])["messaging.destination.template"] == "amq.topic:orders.eu"
+
+
+def test_a_direct_reply_is_named_after_the_broker(channel: Any, queue: str, spans: Spans, rabbitmq: str) -> None:
+    replies: list[bytes] = []
+    channel.basic_consume("amq.rabbitmq.reply-to", lambda *pieces: replies.append(pieces[3]), auto_ack=True)
+    channel.basic_publish("", queue, b"value", pika.BasicProperties(reply_to="amq.rabbitmq.reply-to"))
+    asked = fetched(channel, queue)
+    channel.basic_publish("", asked.properties.reply_to, b"answer")
+    while not replies:
+        channel.connection.process_data_events(0.05)
+    parameters = pika.URLParameters(rabbitmq)
+    broker = f"{parameters.host}:{parameters.port}"
+    assert [span.name for span in spans.ended] == [f"publish {queue}", f"publish {broker}", f"process {broker}"]
+
+
 # Callbacks.
 
 
@@ -613,6 +655,17 @@ def test_a_sampled_message_is_acknowledged_in_its_trace_inside_an_unsampled_one(
     with process(fetched(channel, queue)):
         channel.basic_ack(delivery.method.delivery_tag)
     assert [span.parent.trace_id for span in settled(spans) if span.parent] == [context_of(spans.sent[0]).trace_id]
+
+
+def test_an_acknowledgement_after_the_block_is_named_after_the_destination(
+    channel: Any, queue: str, spans: Spans
+) -> None:
+    channel.basic_publish("", queue, b"value")
+    delivery = fetched(channel, queue)
+    with process(delivery):
+        pass
+    channel.basic_ack(delivery.method.delivery_tag)
+    assert [span.name for span in settled(spans)] == [f"ack {queue}"]
 
 
 def test_a_failed_acknowledgement_marks_its_span(channel: Any, queue: str, spans: Spans) -> None:

@@ -71,7 +71,7 @@ def test_the_attributes_on_the_page_are_those_of_a_process_span() -> None:
 
 def test_the_attributes_on_the_page_are_those_of_a_process_span_of_rabbitmq() -> None:
     headers = {"x-death": [{"count": 1, "queue": "orders", "reason": "expired"}], "x-delivery-count": 1}
-    message = rabbitmq_facts.processing("orders", "orders", 1, True, headers, "1", "2")
+    message = rabbitmq_facts.processing("shop:orders:amq.gen-1", "orders", 1, True, headers, "1", "2")
     wanted = {**message, **rabbitmq_facts.server("host", 5672)}
     assert rows(SEMANTICS, "on the process span of RabbitMQ") == wanted.keys()
 

@@ -48,6 +48,16 @@ def test_a_failure_is_told_by_its_class(reader: InMemoryMetricReader) -> None:
     assert (attributes, point.count) == ({**HANDLED, "error.type": "ValueError"}, 1)
 
 
+def test_an_anonymous_destination_is_on_no_metric(reader: InMemoryMetricReader, alter: Callable[..., None]) -> None:
+    found = {**HANDLED, "messaging.destination.anonymous": True, "messaging.destination.template": "shop"}
+    alter(message(), attributes=lambda _: found)
+    with process(message()):
+        pass
+    ((attributes, _),) = points(reader, PROCESS)
+    assert attributes.keys() - HANDLED.keys() == {"messaging.destination.template"}
+    assert HANDLED.keys() - attributes.keys() == {"messaging.destination.name"}
+
+
 def test_a_generator_that_is_left_is_no_failure(reader: InMemoryMetricReader) -> None:
     def handled() -> Any:
         with process(message()):

@@ -111,7 +111,7 @@ def test_a_message_that_was_settled_in_its_block_is_not_remembered(finished: Fin
 
 def test_what_is_never_settled_makes_room(finished: Finished) -> None:
     for offset in range(receipts.MAX_REMEMBERED + 10):
-        receipts.remember(offset, trace.INVALID_SPAN_CONTEXT)
+        receipts.remember(offset, trace.INVALID_SPAN_CONTEXT, "orders")
     assert list(receipts._remembered) == list(range(10, receipts.MAX_REMEMBERED + 10))
 
 
@@ -126,6 +126,27 @@ def test_the_policy_switches_it_off(finished: Finished, use_policy: Callable[...
     with process(message()):
         acknowledge(7)
     assert [span.name for span in finished()] == ["process orders"]
+
+
+@pytest.mark.parametrize(("only", "count"), [("orders", 1), ("other", 0)])
+def test_the_policy_covers_the_settlement_of_what_it_covers(
+    finished: Finished, use_policy: Callable[..., None], only: str, count: int
+) -> None:
+    use_policy(only=(only,))
+    with process(message()):
+        pass
+    with settle("ack", [7], {"messaging.system": "rabbitmq"}):
+        pass
+    assert [span.name for span in finished()].count("ack") == count
+
+
+def test_with_a_selective_policy_a_message_of_which_nothing_is_known_is_settled_without_a_span(
+    finished: Finished, use_policy: Callable[..., None]
+) -> None:
+    use_policy(ignore=("orders",))
+    with trace.get_tracer("test").start_as_current_span("batch"), settle("ack", [7], {"messaging.system": "rabbitmq"}):
+        pass
+    assert [span.name for span in finished()] == ["batch"]
 
 
 @pytest.mark.parametrize("rules", [{"spans": False}, {"ignore": ("orders",)}])

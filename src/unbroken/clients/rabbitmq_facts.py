@@ -6,6 +6,7 @@ Knows no client library; the modules named after the clients stand on it.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Hashable
 from typing import Any, TypeGuard, cast
 from weakref import WeakKeyDictionary, ref
@@ -17,7 +18,7 @@ from unbroken.messaging import semconv
 from unbroken.messaging.metrics import instruments
 from unbroken.messaging.policy import InForce
 from unbroken.messaging.process import SCOPE_KEY
-from unbroken.messaging.receipts import remembered
+from unbroken.messaging.receipts import destination_of, remembered
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, begin
 from unbroken.messaging.settle import settle
@@ -55,6 +56,31 @@ def consumed_from(exchange: Any, routing_key: Any, queue: Any) -> str:
     return ":".join(filter(None, (exchange, routing_key, queue if queue != routing_key else "")))
 
 
+def put_destination(attributes: Attributes, destination: str) -> None:
+    """Add a destination to the attributes of a span; an anonymous one with what is the same each time as template."""
+    attributes[semconv.DESTINATION] = destination
+    if "amq" in destination and (stable := stable_part(destination)) != destination:
+        attributes[semconv.ANONYMOUS] = True
+        if stable:
+            attributes[semconv.TEMPLATE] = stable
+
+
+@functools.lru_cache(maxsize=1024)
+def stable_part(destination: str) -> str:
+    """Return a destination without the names that were made at random.
+
+    >>> stable_part("shop:orders:amq.gen-JzTY20BRgKO-HjmUJj0wLg"), stable_part("amq.topic:orders")
+    ('shop:orders', 'amq.topic:orders')
+    """
+    stable = _RANDOM.sub("", destination)
+    return destination if stable == destination else stable.removeprefix(":")
+
+
+# What RabbitMQ names itself (queues, and the routing keys of direct replies), and the unnamed queues of robust
+# connections of aio-pika.
+_RANDOM = re.compile(r"(?:^|:)amq(?:\.gen-[^:]*|\.rabbitmq\.reply-to[^:]*|_[0-9a-f]{32})(?=:|$)")
+
+
 def processing(
     destination: str,
     routing_key: Any,
@@ -69,9 +95,9 @@ def processing(
         semconv.SYSTEM: SYSTEM,
         semconv.OPERATION_NAME: "process",
         semconv.OPERATION_TYPE: "process",
-        semconv.DESTINATION: destination,
         semconv.RABBITMQ_DELIVERY_TAG: delivery_tag,
     }
+    put_destination(attributes, destination)
     if routing_key:
         attributes[semconv.RABBITMQ_ROUTING_KEY] = _text(routing_key)
     if message_id:
@@ -112,9 +138,9 @@ def publishing(exchange: Any, routing_key: Any, message_id: Any, correlation_id:
         semconv.SYSTEM: SYSTEM,
         semconv.OPERATION_NAME: "publish",
         semconv.OPERATION_TYPE: "send",
-        semconv.DESTINATION: published_to(exchange, routing_key),
         **server,
     }
+    put_destination(attributes, published_to(exchange, routing_key))
     if routing_key:
         attributes[semconv.RABBITMQ_ROUTING_KEY] = _text(routing_key)
     if message_id:
@@ -169,7 +195,9 @@ def settling(operation: str, channel: Any, delivery_tag: Any, multiple: Any, ser
                 receipts.append(one)
                 attributes[semconv.RABBITMQ_DELIVERY_TAG] = delivery_tag
             if opened in receipts:
-                attributes[semconv.DESTINATION] = scope.kind.destination(scope.message)
+                put_destination(attributes, scope.kind.destination(scope.message))
+            elif len(receipts) == 1 and (known := destination_of(receipts[0])):
+                put_destination(attributes, known)
     except Exception as failure:
         survived("settle", failure)
     return settle(operation, receipts, attributes)

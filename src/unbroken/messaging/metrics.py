@@ -82,7 +82,12 @@ def add(counter: Counter, amount: int, attributes: Attributes) -> None:
 
 def labels(attributes: Attributes) -> Attributes:
     """Return those of a span's attributes that go on its metrics."""
-    return {name: attributes[name] for name in semconv.METRIC_ATTRIBUTES if name in attributes}
+    found = {name: attributes[name] for name in semconv.METRIC_ATTRIBUTES if name in attributes}
+    if semconv.ANONYMOUS in attributes:  # its name is another each time: a series for each would never end
+        found.pop(semconv.DESTINATION, None)
+        if semconv.TEMPLATE in attributes:
+            found[semconv.TEMPLATE] = attributes[semconv.TEMPLATE]
+    return found
 
 
 def count_malformed(system: str, problems: Iterable[InvalidHeader]) -> None:

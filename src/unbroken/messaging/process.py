@@ -148,7 +148,8 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
                 finally:
                     span.end()
                 if self.kind.receipt is not None and not self.is_settled:
-                    remember(self.kind.receipt(self.message), span.get_span_context())
+                    destination = self.kind.destination_of(self.message, self._consumer)
+                    remember(self.kind.receipt(self.message), span.get_span_context(), destination)
         except Exception as failure:
             survived("process", failure)
 

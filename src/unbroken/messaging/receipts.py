@@ -14,14 +14,17 @@ from opentelemetry.trace import SpanContext
 MAX_REMEMBERED = 4096
 """How many are kept."""
 
-_remembered: dict[Hashable, SpanContext] = {}
+_remembered: dict[Hashable, tuple[SpanContext, str]] = {}
 
 
-def remember(receipt: Hashable, span_context: SpanContext) -> None:
-    """Keep the process span of a message; None is the receipt of a message that needs no settlement."""
+def remember(receipt: Hashable, span_context: SpanContext, destination: str) -> None:
+    """Keep the process span of a message, and where it came from.
+
+    None is the receipt of a message that needs no settlement.
+    """
     if receipt is None:
         return
-    _remembered[receipt] = span_context
+    _remembered[receipt] = span_context, destination
     while len(_remembered) > MAX_REMEMBERED:
         try:
             _remembered.pop(next(iter(_remembered)), None)
@@ -31,7 +34,14 @@ def remember(receipt: Hashable, span_context: SpanContext) -> None:
 
 def recall(receipt: Hashable, *, keep: bool = False) -> SpanContext | None:
     """Return the process span of a message, once unless it is to be kept."""
-    return _remembered.get(receipt) if keep else _remembered.pop(receipt, None)
+    found = _remembered.get(receipt) if keep else _remembered.pop(receipt, None)
+    return None if found is None else found[0]
+
+
+def destination_of(receipt: Hashable) -> str:
+    """Return where a message came from, nothing where it is not known."""
+    found = _remembered.get(receipt)
+    return "" if found is None else found[1]
 
 
 def remembered(belongs: Callable[[Any], bool]) -> list[Hashable]:

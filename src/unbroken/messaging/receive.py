@@ -143,6 +143,8 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         destinations = {kind.destination(message) for kind, message in messages}
         if len(destinations) == 1 and all(destinations):
             attributes[semconv.DESTINATION] = destinations.pop()
+            known = kind.attributes(messages[0][1])
+            attributes.update({name: known[name] for name in (semconv.ANONYMOUS, semconv.TEMPLATE) if name in known})
         if self._consumer is not None:
             attributes.update(kind.consumer(self._consumer))
         return attributes

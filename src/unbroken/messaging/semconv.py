@@ -17,6 +17,8 @@ SYSTEM = "messaging.system"
 OPERATION_NAME = "messaging.operation.name"
 OPERATION_TYPE = "messaging.operation.type"
 DESTINATION = "messaging.destination.name"
+ANONYMOUS = "messaging.destination.anonymous"
+TEMPLATE = "messaging.destination.template"
 PARTITION = "messaging.destination.partition.id"
 GROUP = "messaging.consumer.group.name"
 CLIENT_ID = "messaging.client.id"
@@ -86,10 +88,21 @@ Attributes = dict[str, Any]
 def span_name(attributes: Attributes) -> str:
     """Return the name of a span: its operation, and the destination where it is known.
 
+    Of an anonymous destination the part that is the same each time, or its server.
+
     >>> span_name({OPERATION_NAME: "process", DESTINATION: "orders"})
     'process orders'
+    >>> span_name({OPERATION_NAME: "process", ANONYMOUS: True, SERVER_ADDRESS: "broker", SERVER_PORT: 5672})
+    'process broker:5672'
     """
-    return f"{attributes.get(OPERATION_NAME, '')} {attributes.get(DESTINATION, '')}".strip()
+    destination = attributes.get(DESTINATION, "")
+    if ANONYMOUS in attributes:
+        destination = attributes.get(TEMPLATE) or _server(attributes)
+    return f"{attributes.get(OPERATION_NAME, '')} {destination}".strip()
+
+
+def _server(attributes: Attributes) -> str:
+    return f"{attributes[SERVER_ADDRESS]}:{attributes[SERVER_PORT]}" if SERVER_ADDRESS in attributes else ""
 
 
 def kafka_process(topic: str, partition: int | None, offset: int | None, key: object, tombstone: bool) -> Attributes:

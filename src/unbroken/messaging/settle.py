@@ -12,7 +12,7 @@ from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, Span
 from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
 from unbroken.messaging.metrics import Timing, instruments, labels, seconds_since
-from unbroken.messaging.policy import InForce
+from unbroken.messaging.policy import InForce, Policy
 from unbroken.messaging.process import SCOPE_KEY, mark_failed
 from unbroken.messaging.receipts import recall
 from unbroken.messaging.semconv import Attributes
@@ -105,9 +105,7 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         spans = [_process_span(receipt, scope, self._is_final) for receipt in self._receipts]
         known = [found for found in spans if found is not None]
         rules = InForce.policy
-        if is_suppressed(ambient) or (
-            rules.selective and not rules.covers(self._attributes.get(semconv.DESTINATION, ""))
-        ):
+        if is_suppressed(ambient) or (rules.selective and not self._is_covered(rules, known)):
             return None
         attributes: Attributes = {
             **self._attributes,
@@ -136,6 +134,11 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         name = semconv.span_name(attributes)
         self.span = traced.tracer.start_span(name, around, SpanKind.CLIENT, attributes, links, self._start_time)
         return Context({**ambient, SPAN_KEY: self.span})
+
+    def _is_covered(self, rules: Policy, known: list[SpanContext]) -> bool:
+        """Return whether the messages are traced: by their destination, or because their process spans are known."""
+        destination = self._attributes.get(semconv.DESTINATION)
+        return rules.covers(destination) if destination else bool(known)
 
 
 def _process_span(receipt: Hashable, scope: Any, is_final: bool) -> SpanContext | None:
