@@ -303,6 +303,15 @@ async def test_headers_that_are_no_mapping_are_the_clients_business(channel: Any
     assert "unbroken" not in str(caught.traceback[-1].path)
 
 
+async def test_a_message_without_room_in_its_frame_is_sent_without_a_context(
+    channel: Any, queue: Any, spans: Spans
+) -> None:
+    """The frames of this broker have 128 KiB; it closes the connection over a larger one."""
+    await publish(channel, queue, headers={"note": "x" * ((1 << 17) - 100)})
+    assert list((await fetched(queue)).headers) == ["note"]
+    assert attributes(spans.sent[0])["unbroken.carrier.left_out"] == ("traceparent",)
+
+
 # Callbacks.
 
 

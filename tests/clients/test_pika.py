@@ -13,9 +13,10 @@ from typing import Any
 
 import pika
 import pytest
-from opentelemetry import trace
+from opentelemetry import baggage, propagate, trace
 from opentelemetry.context import get_current
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.propagators.jaeger import JaegerPropagator
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 from pika.adapters.blocking_connection import BlockingChannel
@@ -27,6 +28,7 @@ from unbroken import Policy, configure, extract, forward, process, receive
 from unbroken.clients.patches import install, uninstall
 from unbroken.clients.pika import PATCHES, POLLING, POLLS, Delivery, get, traced, traced_channel
 from unbroken.clients.rabbitmq_facts import once
+from unbroken.propagation.context import attached
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FIELDS = {
@@ -237,6 +239,53 @@ def test_another_channel_of_the_connection_is_as_it_was(
 ) -> None:
     connection.channel().basic_publish("", queue, b"value")
     assert spans.ended == []
+
+
+# Properties must fit into one frame: the broker closes the connection over a larger one.
+
+
+@pytest.fixture
+def small(rabbitmq: str) -> Iterator[Any]:
+    """A traced channel of a connection with the smallest frames that there are."""
+    parameters = pika.URLParameters(rabbitmq)
+    parameters.frame_max = 4096
+    with pika.BlockingConnection(parameters) as connection:
+        yield traced_channel(connection.channel())
+
+
+@pytest.mark.parametrize("size", [3900, 4000, 4050])
+def test_a_message_without_room_in_its_frame_is_sent_without_a_context(small: Any, spans: Spans, size: int) -> None:
+    queue = declared(small)
+    small.confirm_delivery()
+    small.basic_publish("", queue, b"value", pika.BasicProperties(headers={"note": "x" * size}))
+    assert list(fetched(small, queue).properties.headers) == ["note"]
+    assert attributes(spans.sent[0])["unbroken.carrier.left_out"] == ("traceparent",)
+
+
+def test_what_has_room_in_a_frame_goes_before_what_has_none(small: Any, spans: Spans) -> None:
+    queue = declared(small)
+    with attached(baggage.set_baggage("tenant", "x" * 5000)):
+        small.basic_publish("", queue, b"value")
+    assert list(fetched(small, queue).properties.headers) == ["traceparent"]
+    assert attributes(spans.sent[0])["unbroken.carrier.left_out"] == ("baggage",)
+
+
+def test_headers_with_room_for_a_context_get_one(small: Any, spans: Spans) -> None:
+    queue = declared(small)
+    small.basic_publish("", queue, b"value", pika.BasicProperties(headers={"note": "x" * 1000, **FIELDS}))
+    assert "traceparent" in fetched(small, queue).properties.headers
+
+
+def test_a_field_whose_name_the_wire_cannot_hold_is_left_out(channel: Any, queue: str, spans: Spans) -> None:
+    """A Jaeger propagator names a header after each key of the baggage."""
+    before = propagate.get_global_textmap()
+    propagate.set_global_textmap(JaegerPropagator())
+    try:
+        with attached(baggage.set_baggage("k" * 300, "value")):
+            channel.basic_publish("", queue, b"value")
+    finally:
+        propagate.set_global_textmap(before)
+    assert list(fetched(channel, queue).properties.headers) == ["uber-trace-id"]
 
 
 # Queues that RabbitMQ names.

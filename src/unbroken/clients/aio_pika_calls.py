@@ -19,6 +19,7 @@ from aio_pika.tools import ensure_awaitable
 from unbroken.clients.aio_pika_facts import channel_of, see, server_of
 from unbroken.clients.patches import Patch
 from unbroken.clients.rabbitmq_facts import RETURNED, begun, is_made, once, publishing, server, settling
+from unbroken.clients.rabbitmq_frames import fitted
 from unbroken.messaging.polled import Polled, Polling
 from unbroken.messaging.process import process
 from unbroken.messaging.semconv import Attributes
@@ -188,6 +189,7 @@ def publishes(original: Any) -> Any:
 
     async def publish(self: Any, message: Any, routing_key: Any, *args: Any, **named: Any) -> Any:
         sending = _begun(self, message, routing_key)
+        fitted(sending, getattr(message, "headers", None), lambda: _frame_max(self))
         given = _with_headers(message, sending)
         try:
             if (inside := sending.context) is None:
@@ -216,6 +218,14 @@ def _server_of_exchange(exchange: Any) -> Attributes:
     """Return the server of the connection that a channel of the client's holds, in a private attribute."""
     url = getattr(getattr(exchange.channel, "_connection", None), "url", None)
     return server(getattr(url, "host", None), getattr(url, "port", None))
+
+
+def _frame_max(exchange: Any) -> Any:
+    """Return how large a frame of the connection can be, None where this version of the client does not tell it."""
+    found = exchange.channel
+    for name in ("_connection", "transport", "connection", "connection_tune", "frame_max"):
+        found = getattr(found, name, None)
+    return found
 
 
 def _returned(found: Any) -> str | None:

@@ -46,6 +46,7 @@ from unbroken.clients.rabbitmq_facts import (
     server,
     settling,
 )
+from unbroken.clients.rabbitmq_frames import fitted
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
 from unbroken.messaging.polled import Polled, Polling
@@ -138,10 +139,14 @@ def _tracing(queue: str | None, auto_ack: bool) -> Callable[[Callback], Callback
 # How a delivery is read.
 
 
-def _server_of(channel: Any) -> Attributes:
+def _params_of(channel: Any) -> Any:
     connection = getattr(channel, "connection", None)
     connection = getattr(connection, "_impl", connection)  # of a BlockingConnection
-    params = getattr(connection, "params", None)
+    return getattr(connection, "params", None)
+
+
+def _server_of(channel: Any) -> Attributes:
+    params = _params_of(channel)
     return server(getattr(params, "host", None), getattr(params, "port", None))
 
 
@@ -307,6 +312,7 @@ def _publishing(original: Any) -> Any:
         if is_beneath(self):
             return original(self, exchange, routing_key, body, properties, mandatory)
         sending = _begun(self, exchange, routing_key, properties)
+        fitted(sending, getattr(properties, "headers", None), lambda: _params_of(self).frame_max)
         given = _with_headers(properties, sending)
         confirms = confirms_of(self)
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -67,6 +67,12 @@ class Sending:
         """Start the clock."""
         self._labels: Attributes = labels(attributes)
         self._timing = Timing(found.operation_duration, self._labels)
+
+    def leave_out(self, fields: Sequence[str], system: str) -> None:
+        """Say on the span, in a metric and once in the log which fields the message had no room for."""
+        self.span.set_attribute(semconv.LEFT_OUT, fields)
+        count_left_out(system, fields)
+        say_once(f"a message has all the headers that its broker allows: it is sent without {', '.join(fields)}")
 
     def end(self, error: BaseException | str | None = None, attributes: Attributes | None = None) -> None:
         """End the span, once; later calls do nothing.
@@ -235,12 +241,9 @@ def _span(
 
 
 def _say_what_was_left_out(sending: Sending, fields: Fields, describe: Callable[[], Attributes]) -> None:
-    """Say on the span, in a metric and once in the log which fields the message had no room for."""
     missing = [name for name, _ in fields if name not in sending.headers]
     if missing:
-        sending.span.set_attribute(semconv.LEFT_OUT, missing)
-        count_left_out(describe()[semconv.SYSTEM], missing)
-        say_once(f"a message has all the headers that its broker allows: it is sent without {', '.join(missing)}")
+        sending.leave_out(missing, describe()[semconv.SYSTEM])
 
 
 def _tell(span: Span, error: BaseException | str | None, attributes: Attributes | None) -> None:
