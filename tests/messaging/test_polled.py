@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.trace import Tracer
 
 from tests.messaging.conftest import UseProvider
-from tests.messaging.telemetry import TRACED, Finished, counts, creation, here, ids, linked, message
+from tests.messaging.telemetry import TRACED, Finished, counts, creation, here, ids, linked, message, points
 from unbroken import process
 from unbroken.messaging.polled import Polled, Polling
 from unbroken.messaging.process import held
@@ -116,6 +116,17 @@ def test_process_of_the_polled_record_is_the_same_scope(polling: Polling, finish
     assert len(finished()) == 1
 
 
+def test_the_error_of_a_block_in_the_same_scope_is_on_the_span(polling: Polling, finished: Finished) -> None:
+    one = message()
+    polled = Polled(polling)
+    polled.enter(one)
+    with pytest.raises(ValueError, match="no"), process(one):
+        raise ValueError("no")
+    assert finished() == ()
+    polled.leave()
+    assert [span.status.description for span in finished()] == ["ValueError: no"]
+
+
 def test_process_in_another_thread_takes_the_span_of_the_record_over(polling: Polling, finished: Finished) -> None:
     record, is_open, is_left = message(), threading.Event(), threading.Event()
 
@@ -178,6 +189,18 @@ def test_a_record_that_was_taken_over_and_counted_is_counted_once(
     elsewhere(work)
     polled.leave()
     assert counts(reader, "messaging.process.duration") == [1]
+
+
+def test_the_error_of_a_block_in_the_same_scope_is_on_the_duration(
+    polling: Polling, reader: InMemoryMetricReader
+) -> None:
+    one = message()
+    polled = Polled(polling)
+    polled.enter(one)
+    with pytest.raises(ValueError, match="no"), process(one):
+        raise ValueError("no")
+    polled.leave()
+    assert [told["error.type"] for told, _ in points(reader, "messaging.process.duration")] == ["ValueError"]
 
 
 def test_nothing_is_held_when_the_record_is_over(polling: Polling, finished: Finished) -> None:

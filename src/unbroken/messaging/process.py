@@ -115,6 +115,8 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._token is None:
+            if error is not None and held:
+                self._failed_inside(error)
             return
         detach(self._token)
         self._token = None
@@ -198,6 +200,16 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         values.update((key, inside[key]) for key in (SPAN_KEY, BAGGAGE_KEY) if key in inside)
         values[SCOPE_KEY] = self
         return Context(values)
+
+    def _failed_inside(self, error: BaseException) -> None:
+        """Tell the error to the scope that zero code keeps open around this block: nothing else would tell it."""
+        holding, _ = held.get(id(self.message), (None, None))
+        if holding is None:
+            return
+        timing, holding._timing = holding._timing, None  # noqa: SLF001 - another one of this class
+        if timing is not None:
+            timing.finish(error)
+        mark_failed(holding.span, error)
 
     def _started(
         self,
