@@ -11,12 +11,14 @@ from typing import Any
 
 import aio_pika
 import aio_pika.exceptions
+import aiormq
 import pytest
 from opentelemetry import trace
 from opentelemetry.context import get_current
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
+from pamqp.header import ContentHeader
 from yarl import URL
 
 from tests.contract.conftest import Spans, context_of
@@ -666,6 +668,16 @@ async def test_odd_headers_cost_neither_message_nor_span(
     assert len(spans.processed) == 1
 
 
+@pytest.mark.parametrize("channel", [None, object()], ids=["no channel", "a stand-in"])
+def test_a_message_that_a_test_of_an_application_made_is_processed(channel: Any, spans: Spans) -> None:
+    header = ContentHeader(properties=aiormq.spec.Basic.Properties())
+    delivery = aiormq.spec.Basic.Deliver(consumer_tag="1", delivery_tag=1, exchange="shop", routing_key="orders")
+    delivered = aiormq.abc.DeliveredMessage(delivery=delivery, header=header, body=b"", channel=channel)
+    with process(aio_pika.IncomingMessage(delivered)):
+        pass
+    assert [span.name for span in spans.processed] == ["process shop:orders"]
+
+
 async def test_extract_reads_a_message(channel: Any, queue: Any, untraced: Any) -> None:
     await publish(untraced, queue, headers={"traceparent": PARENT})
     span = trace.get_current_span(extract(await fetched(queue)))
@@ -720,6 +732,28 @@ async def test_nothing_keeps_a_channel_alive(rabbitmq: str, spans: Spans) -> Non
         await asyncio.sleep(0)
         gc.collect()
     assert underlay() is None
+
+
+async def test_nothing_keeps_a_handler_alive(rabbitmq: str, spans: Spans) -> None:
+    """Often it is a method of the object that keeps the connection."""
+
+    class Application:
+        async def run(self) -> None:
+            async with await connect(rabbitmq) as self.connection:
+                self.queue = await declared(await self.connection.channel())
+                await self.queue.consume(self.handle)
+
+        async def handle(self, message: Any) -> None:
+            await message.ack()
+
+    application = Application()
+    await application.run()
+    known = weakref.ref(application)
+    del application
+    for _ in range(5):
+        await asyncio.sleep(0)
+        gc.collect()
+    assert known() is None
 
 
 # The same list of patches on the classes.

@@ -39,14 +39,27 @@ def see(queue: str, message: Any) -> None:
 
 
 def channel_of(message: Any) -> Any:
-    """Return the channel of a message also when it is closed; then the client's attribute raises."""
-    return getattr(message, "_IncomingMessage__channel", None)
+    """Return the channel of a message, None where it has none that can be known."""
+    try:
+        return message._IncomingMessage__channel  # noqa: SLF001 - the public one raises when the channel is closed
+    except AttributeError:
+        pass
+    try:
+        return message.channel
+    except Exception:
+        return None
 
 
 def _destination(message: Any) -> str:
-    known = _queues.get(channel_of(message), {})
-    queue = known.get(message.consumer_tag or message.delivery_tag, "")
-    return consumed_from(message.exchange, message.routing_key, queue)
+    return consumed_from(message.exchange, message.routing_key, _queue_of(message))
+
+
+def _queue_of(message: Any) -> str:
+    try:
+        known = _queues.get(channel_of(message))
+    except TypeError:  # a stand-in for a channel, in somebody's tests
+        return ""
+    return known.get(message.consumer_tag or message.delivery_tag, "") if known else ""
 
 
 def server_of(channel: Any) -> Attributes:

@@ -9,7 +9,7 @@ import functools
 import re
 from collections.abc import Callable, Hashable
 from typing import Any, TypeGuard, cast
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakSet, ref
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN
@@ -237,9 +237,9 @@ def once(wrap: _Wrap) -> _Wrap:
     @functools.wraps(wrap)
     def wrapping(original: Any) -> Any:
         if is_made(original):
-            original = _made[original]
+            original = original.__wrapped__
         by = functools.wraps(original)(wrap(original))
-        _made[by] = original
+        _made.add(by)
         return by
 
     return wrapping
@@ -253,8 +253,11 @@ def is_made(function: Any) -> bool:
         return False
 
 
-_made: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-"""What was replaced, by the function that stands there instead. A mark on the function would go to other decorators."""
+_made: WeakSet[Any] = WeakSet()
+"""The functions that stand instead of others. A mark on the function would go to other decorators.
+
+What a function replaced is known by itself alone: it may be a method of the object that keeps the function.
+"""
 
 
 def _is_list(value: object) -> TypeGuard[list[Any]]:
