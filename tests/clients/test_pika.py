@@ -644,6 +644,17 @@ def test_settling_several_links_the_process_span_of_each(channel: Any, queue: st
         channel.basic_ack(tag, multiple=True)
     (span,) = settled(spans)
     assert {link.context.span_id for link in span.links} == {context_of(one).span_id for one in spans.processed}
+    assert span.name == f"ack {queue}"
+
+
+def test_settling_several_of_different_queues_is_named_after_none(channel: Any, spans: Spans) -> None:
+    for queue in (declared(channel), declared(channel)):
+        channel.basic_publish("", queue, b"value")
+        delivery = fetched(channel, queue)
+        with process(delivery):
+            if delivery.method.delivery_tag == 2:
+                channel.basic_ack(2, multiple=True)
+    assert [span.name for span in settled(spans)] == ["ack"]
 
 
 def test_settling_several_leaves_those_after_the_tag(channel: Any, queue: str, spans: Spans) -> None:

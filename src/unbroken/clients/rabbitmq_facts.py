@@ -194,10 +194,11 @@ def settling(operation: str, channel: Any, delivery_tag: Any, multiple: Any, ser
                     return None
                 receipts.append(one)
                 attributes[semconv.RABBITMQ_DELIVERY_TAG] = delivery_tag
-            if opened in receipts:
-                put_destination(attributes, scope.kind.destination(scope.message))
-            elif len(receipts) == 1 and (known := destination_of(receipts[0])):
-                put_destination(attributes, known)
+            destinations = {
+                scope.kind.destination(scope.message) if one == opened else destination_of(one) for one in receipts
+            }
+            if len(destinations) == 1 and (destination := destinations.pop()):
+                put_destination(attributes, destination)
     except Exception as failure:
         survived("settle", failure)
     return settle(operation, receipts, attributes)
