@@ -8,7 +8,7 @@ from opentelemetry.trace import SpanContext
 
 from unbroken.errors import InvalidHeader
 from unbroken.messaging.message import MessageType, origin_of, type_of
-from unbroken.messaging.process import SCOPE_KEY
+from unbroken.messaging.process import SCOPE_KEY, is_of
 from unbroken.messaging.semconv import error_text, error_type
 from unbroken.messaging.tracing import survived
 from unbroken.propagation import context, propagators, w3c
@@ -57,7 +57,7 @@ def _fields(kind: MessageType, message: object, error: BaseException | None) -> 
     origin = origin_of(kind, message)
     around = current()
     scope: Any = around.get(SCOPE_KEY)
-    inside = scope is not None and scope.message is message
+    inside = scope is not None and is_of(scope, kind, message)
     fields, names = context.fields_of(around if inside else context.context_of(origin))
     seen = _named(pairs)
     if first := _first_origin(seen.get(ORIGIN), origin.span_context):

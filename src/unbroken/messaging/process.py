@@ -162,7 +162,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         kind, message, rules = self.kind, self.message, InForce.policy
         if ambient:
             outer: Any = ambient.get(SCOPE_KEY)
-            if outer is not None and outer.message is message:
+            if outer is not None and (outer.message is message or is_of(outer, kind, message)):
                 self.origin, self.span = outer.origin, outer.span
                 return None
             if is_suppressed(ambient):
@@ -263,6 +263,16 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         except Exception as error:
             survived("a metric", error)
             return None
+
+
+def is_of(scope: process, kind: MessageType, message: object) -> bool:
+    """Return whether a scope is that of a message: of the same object, or of another view of the same delivery."""
+    if scope.message is message:
+        return True
+    if kind.receipt is None or scope.kind.receipt is None:
+        return False
+    receipt = kind.receipt(message)
+    return receipt is not None and receipt == scope.kind.receipt(scope.message)
 
 
 def mark_failed(span: Span, error: BaseException) -> None:
