@@ -14,7 +14,7 @@ from opentelemetry import trace
 from tests.clients.sqs import Requests, attributes, entry, settle_spans
 from tests.contract.conftest import Spans, context_of
 from unbroken import process
-from unbroken.clients.aiobotocore import PATCHES, instrument, uninstrument
+from unbroken.clients.aiobotocore import PATCHES, POLLING, instrument, uninstrument
 from unbroken.clients.patches import install
 from unbroken.clients.patches import uninstall as uninstall_patches
 
@@ -183,11 +183,13 @@ async def test_what_is_no_client_of_sqs_is_refused() -> None:
 
 async def test_the_patches_instrument_every_client_that_is_made(elasticmq: str, topic: str, spans: Spans) -> None:
     install(PATCHES)
+    POLLING.start()
     try:
         async with made(elasticmq) as client:
             url = (await client.create_queue(QueueName=topic))["QueueUrl"]
             await client.send_message(QueueUrl=url, MessageBody="b")
     finally:
+        POLLING.stop()
         uninstall_patches(PATCHES)
     assert len(spans.sent) == 1
     async with made(elasticmq) as client:

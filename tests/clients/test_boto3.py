@@ -27,7 +27,7 @@ from tests.clients.sqs import Requests, attribute, attributes, entry, settle_spa
 from tests.contract.conftest import Spans, context_of
 from tests.messaging.telemetry import points
 from unbroken import Policy, configure, process
-from unbroken.clients.boto3 import PATCHES, instrument, uninstrument
+from unbroken.clients.boto3 import PATCHES, POLLING, instrument, uninstrument
 from unbroken.clients.patches import install
 from unbroken.clients.patches import uninstall as uninstall_patches
 from unbroken.clients.sqs_calls import SIZE_LIMITS
@@ -775,12 +775,14 @@ def test_the_classes_of_message_resources_are_not_remembered(resource: Any, topi
 def test_the_patches_instrument_every_client_that_is_made(elasticmq: str, url: str, spans: Spans) -> None:
     install(PATCHES)
     install(PATCHES)
+    POLLING.start()
     try:
         client = boto3.client("sqs", endpoint_url=elasticmq, **SETTINGS)
         other: Any = boto3.client("sns", **SETTINGS)
+        client.send_message(QueueUrl=url, MessageBody="b")
     finally:
+        POLLING.stop()
         uninstall_patches(PATCHES)
-    client.send_message(QueueUrl=url, MessageBody="b")
     assert len(spans.sent) == 1
     later = boto3.client("sqs", endpoint_url=elasticmq, **SETTINGS)
     later.send_message(QueueUrl=url, MessageBody="b")

@@ -27,6 +27,7 @@ from botocore.client import ClientCreator
 
 from unbroken.clients import sqs_calls, sqs_zero_code
 from unbroken.clients.patches import Patch
+from unbroken.clients.sqs_guard import Guard, Guarded
 from unbroken.messaging.polled import Polling
 
 __all__ = ["instrument", "uninstrument"]
@@ -34,12 +35,12 @@ __all__ = ["instrument", "uninstrument"]
 T = TypeVar("T")
 
 POLLING = Polling()
-"""The switch of polls whose message becomes current: on in an application that zero-code instrumentation traces."""
+"""The switch of the clients that `PATCHES` made: on in an application that zero-code instrumentation traces."""
 
 
-class _Guarded(sqs_calls.Guarded):
+class _Guarded(Guarded):
     def __call__(self, *args: Any, **named: Any) -> Any:
-        with sqs_calls.Guard():
+        with Guard():
             return self.make(*args, **named)
 
 
@@ -68,9 +69,7 @@ def _create_client(create: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(create)
     def create_client(*args: Any, **named: Any) -> Any:
         client = create(*args, **named)
-        if sqs_calls.is_sqs(client):
-            sqs_calls.instrument(client, _Guarded)
-            sqs_zero_code.poll(client, POLLING)
+        sqs_zero_code.trace(client, _Guarded, POLLING)
         return client
 
     return create_client

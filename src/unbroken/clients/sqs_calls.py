@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
-from types import TracebackType
 from typing import Any
 
 from unbroken.clients.sqs_facts import SYSTEM, Queue, Received, queue_at
+from unbroken.clients.sqs_guard import Guard, Guarded, guard, unguard
 from unbroken.messaging import semconv
 from unbroken.messaging.forward import ATTEMPT, ERROR, ORIGIN, SOURCE
 from unbroken.messaging.policy import InForce
+from unbroken.messaging.polled import Polling
 from unbroken.messaging.receive import receive
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, begin
@@ -37,95 +37,41 @@ SIZE_LIMITS = (262_144, 1_048_576)
 UNSAID = "_OTHER"
 """`error.type` where the service says no code."""
 
-# The one private name of botocore that is used: its methods all end there, and tests of applications replace it. Where
-# a later version has none, a refused or cancelled call leaves its span open.
-_MAKE_CALL = "_make_api_call"
-
 _MESSAGE_ATTRIBUTES = (*w3c.FIELDS, ORIGIN, SOURCE, ATTEMPT, ERROR)
 _SYSTEM_ATTRIBUTES = (xray.FIELD, "ApproximateReceiveCount", "SentTimestamp")
 _ALL = frozenset(("All", ".*"))
 
 
-def instrument(client: Any, guarded: type[Guarded]) -> None:
+def instrument(client: Any, guarded: type[Guarded], polling: Polling | None = None) -> None:
     """Trace the calls of a client, guarded in the way of its library; once is enough.
+
+    Args:
+        client: of botocore.
+        guarded: what guards its calls.
+        polling: the switch of the application's instrumentation; None: until `uninstrument`.
 
     Raises:
         TypeError: not a client of SQS.
     """
     if not is_sqs(client):
         raise TypeError(f"instrument() takes a client or a resource of SQS, not {type(client).__qualname__}")
-    for event, handler in _handlers(client.meta.endpoint_url):
+    for event, handler in _handlers(client.meta.endpoint_url, polling):
         # The last: what other handlers add to a message counts for its limits, what they change in an answer is read.
         client.meta.events.register_last(event, handler, unique_id=f"unbroken.{event}")
-    before = _own_call(client)
-    if hasattr(client, _MAKE_CALL) and not isinstance(before, Guarded):
-        setattr(client, _MAKE_CALL, guarded(client, before))
+    guard(client, guarded)
 
 
 def uninstrument(client: Any) -> None:
     """Leave the calls of a client alone again; nothing where it is not instrumented."""
-    for event, _ in _handlers(""):
+    for event, _ in _handlers("", None):
         client.meta.events.unregister(event, unique_id=f"unbroken.{event}")
-    ours = _own_call(client)
-    if isinstance(ours, Guarded):
-        ours.give_back()
-
-
-def _own_call(client: Any) -> Any:
-    """Return what stands in the place of the call on this one client, None when it is that of its class."""
-    return client.__dict__.get(_MAKE_CALL)
+    unguard(client)
 
 
 def is_sqs(client: Any) -> bool:
     """Return whether this is a client of SQS."""
     meta = getattr(client, "meta", None)
     return hasattr(meta, "events") and getattr(getattr(meta, "service_model", None), "service_name", "") == "sqs"
-
-
-class Guarded:
-    """The call of one client, inside a `Guard`; a subclass calls it in the way of its library."""
-
-    __slots__ = ("_before", "_client")
-
-    def __init__(self, client: Any, before: Any) -> None:
-        self._client = client
-        self._before = before
-
-    def make(self, *args: Any, **named: Any) -> Any:
-        """Make the call, as the client would: what was put on its class meanwhile, by a test, is called."""
-        if self._before is not None:
-            return self._before(*args, **named)
-        return getattr(self._client.__class__, _MAKE_CALL)(self._client, *args, **named)
-
-    def give_back(self) -> None:
-        """Leave the call of the client as it was."""
-        if self._before is not None:
-            setattr(self._client, _MAKE_CALL, self._before)
-        else:
-            delattr(self._client, _MAKE_CALL)
-
-
-class Guard:
-    """A block of one call: left by an exception that no event told, it tells the call."""
-
-    __slots__ = ("_token", "call")
-
-    def __init__(self) -> None:
-        self.call: _Call | None = None
-
-    def __enter__(self) -> None:
-        self._token = _guard.set(self)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        _guard.reset(self._token)
-        if error is not None and self.call is not None:
-            self.call.end(None, error)
-
-
-_guard: ContextVar[Guard | None] = ContextVar("unbroken-sqs-call", default=None)
-"""The guard of the call that is being made."""
 
 
 class _Call:
@@ -246,12 +192,12 @@ def _request(parsed: dict[str, Any]) -> Attributes:
     return {semconv.AWS_REQUEST_ID: request_id} if request_id else {}
 
 
-def _handlers(endpoint: str) -> list[tuple[str, Callable[..., None]]]:
+def _handlers(endpoint: str, polling: Polling | None) -> list[tuple[str, Callable[..., None]]]:
     """Return each event with its handler."""
     found: list[tuple[str, Callable[..., None]]] = []
     for operation, begun in _OPERATIONS.items():
         found += [
-            (f"before-parameter-build.sqs.{operation}", _Beginning(endpoint, begun)),
+            (f"before-parameter-build.sqs.{operation}", _Beginning(endpoint, begun, polling)),
             (f"after-call.sqs.{operation}", _answered),
             (f"after-call-error.sqs.{operation}", _failed),
         ]
@@ -261,14 +207,17 @@ def _handlers(endpoint: str) -> list[tuple[str, Callable[..., None]]]:
 class _Beginning:
     """The handler for the parameters of one operation."""
 
-    __slots__ = ("_begun", "_endpoint")
+    __slots__ = ("_begun", "_endpoint", "_polling")
 
-    def __init__(self, endpoint: str, begun: _Begun) -> None:
+    def __init__(self, endpoint: str, begun: _Begun, polling: Polling | None) -> None:
         self._endpoint = endpoint
         self._begun = begun
+        self._polling = polling
 
     def __call__(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         try:
+            if self._polling is not None and not self._polling.is_on:
+                return
             # A URL that is signed for somebody else to use is no call, and its parameters are the caller's own.
             if context.get("is_presign_request") or is_suppressed(current()):
                 return
@@ -278,8 +227,8 @@ class _Beginning:
             queue = queue_at(url, self._endpoint)
             if not InForce.policy.selective or InForce.policy.covers(queue.name):
                 call = context[_KEY] = self._begun(params, queue)
-                if (guard := _guard.get()) is not None:
-                    guard.call = call
+                if (around := Guard.current.get()) is not None:
+                    around.call = call
         except Exception as error:  # parameters that botocore will refuse, in its own words
             survived("the beginning of a call", error)
 

@@ -1,0 +1,169 @@
+"""Clients of SQS that are made while the application is instrumented: whose message is current, and until when."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from aiobotocore.session import get_session
+from opentelemetry import trace
+
+from tests.contract.conftest import Spans, context_of
+from unbroken import Policy, process
+from unbroken.clients import aiobotocore as asynchronous
+from unbroken.clients import boto3 as synchronous
+from unbroken.clients import sqs_calls
+from unbroken.clients.patches import install, uninstall
+from unbroken.messaging import tracing
+from unbroken.messaging.policy import InForce
+
+SETTINGS: dict[str, Any] = {
+    "region_name": "eu-west-1",
+    "aws_access_key_id": "test",
+    "aws_secret_access_key": "test",
+}
+
+
+@contextmanager
+def instrumented(client: Any) -> Iterator[None]:
+    """A block in which a client library is instrumented."""
+    install(client.PATCHES)
+    client.POLLING.start()
+    try:
+        yield
+    finally:
+        client.POLLING.stop()
+        uninstall(client.PATCHES)
+
+
+@pytest.fixture
+def sqs(elasticmq: str, spans: Spans) -> Iterator[Any]:
+    """A client that was made while boto3 is instrumented, which it is until the end of the test."""
+    with instrumented(synchronous):
+        client = boto3.client("sqs", endpoint_url=elasticmq, **SETTINGS)
+        yield client
+        client.close()
+
+
+@pytest.fixture
+def url(sqs: Any, topic: str) -> str:
+    """A queue that no other test knows."""
+    found: str = sqs.create_queue(QueueName=topic)["QueueUrl"]
+    return found
+
+
+@pytest.fixture
+def poll(sqs: Any, url: str) -> Callable[[], int]:
+    """A function that sends a message, polls for one, and returns the trace that is current then."""
+
+    def poll() -> int:
+        sqs.send_message(QueueUrl=url, MessageBody="b")
+        assert "Messages" in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5)
+        return current_trace()
+
+    return poll
+
+
+def current_trace() -> int:
+    return trace.get_current_span().get_span_context().trace_id
+
+
+def processed(spans: Spans, topic: str) -> int:
+    """How many spans of messages have ended."""
+    return [span.name for span in spans.ended].count(f"process {topic}")
+
+
+def test_the_message_is_over_when_its_thread_polls_again(poll: Callable[[], int], spans: Spans, topic: str) -> None:
+    assert poll() == context_of(spans.sent[0]).trace_id
+    assert processed(spans, topic) == 0
+    poll()
+    assert processed(spans, topic) == 1
+
+
+def test_threads_that_share_a_client_have_a_message_each(poll: Callable[[], int], spans: Spans, topic: str) -> None:
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        of_one = one.submit(poll).result()
+        of_other = other.submit(poll).result()
+        assert processed(spans, topic) == 0
+        assert (one.submit(current_trace).result(), other.submit(current_trace).result()) == (of_one, of_other)
+        assert of_one != of_other
+
+
+def test_the_message_of_a_thread_is_over_when_the_thread_is(poll: Callable[[], int], spans: Spans, topic: str) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(poll).result()
+    del thread
+    assert processed(spans, topic) == 1
+
+
+async def test_tasks_that_share_a_client_have_a_message_each(elasticmq: str, spans: Spans, topic: str) -> None:
+    waiting, have_both = [2], asyncio.Event()
+
+    async def work(client: Any, url: str) -> tuple[int, int]:
+        await client.send_message(QueueUrl=url, MessageBody="b")
+        assert "Messages" in await client.receive_message(QueueUrl=url, WaitTimeSeconds=5)
+        before = current_trace()
+        waiting[0] -= 1
+        if not waiting[0]:
+            have_both.set()
+        await have_both.wait()
+        assert processed(spans, topic) == 0
+        return before, current_trace()
+
+    with instrumented(asynchronous):
+        async with get_session().create_client("sqs", endpoint_url=elasticmq, **SETTINGS) as client:
+            url = (await client.create_queue(QueueName=topic))["QueueUrl"]
+            one, other = await asyncio.gather(work(client, url), work(client, url))
+    assert one[0] == one[1] != other[0] == other[1]
+
+
+def test_process_of_the_message_of_a_resource_is_the_same_scope(
+    sqs: Any, elasticmq: str, url: str, spans: Spans, topic: str
+) -> None:
+    queue: Any = boto3.resource("sqs", endpoint_url=elasticmq, **SETTINGS).Queue(url)
+    queue.send_message(MessageBody="b")
+    (message,) = queue.receive_messages(WaitTimeSeconds=5)
+    with process(message):
+        message.delete()
+    synchronous.POLLING.stop()
+    queue.meta.client.close()
+    assert processed(spans, topic) == 1
+
+
+def test_a_message_of_a_queue_that_is_ignored_is_not_current(
+    sqs: Any, poll: Callable[[], int], spans: Spans, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(InForce, "policy", Policy(ignore=(topic,)))
+    assert poll() == 0
+    synchronous.POLLING.stop()
+    assert spans.ended == []
+
+
+def test_a_client_is_untraced_when_instrumentation_is_taken_away(sqs: Any, url: str, spans: Spans) -> None:
+    synchronous.POLLING.stop()
+    sqs.send_message(QueueUrl=url, MessageBody="b")
+    (message,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5, MessageAttributeNames=["All"])["Messages"]
+    assert (type(message), "MessageAttributes" in message, spans.ended) == (dict, False, [])
+
+
+def test_a_client_is_traced_again_when_instrumentation_is_back(sqs: Any, url: str, spans: Spans) -> None:
+    synchronous.POLLING.stop()
+    synchronous.POLLING.start()
+    sqs.send_message(QueueUrl=url, MessageBody="b")
+    assert len(spans.sent) == 1
+
+
+def test_an_error_of_ours_costs_no_client(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: object) -> bool:
+        raise AttributeError("a version of botocore that nobody has seen")
+
+    monkeypatch.setattr(tracing, "_logged", set())
+    monkeypatch.setattr(sqs_calls, "is_sqs", broken)
+    with instrumented(synchronous):
+        client: Any = boto3.client("sqs", endpoint_url="http://127.0.0.1:1", **SETTINGS)
+    assert client.meta.service_model.service_name == "sqs"
+    assert "nobody has seen" in caplog.text
+    client.close()
