@@ -1,6 +1,7 @@
 """The scope of a polled record: whoever leaves first and wherever, the context afterwards is the application's."""
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -356,6 +357,53 @@ polled.enter(message(topic="at-exit"))
 """
     answer = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
     assert answer.stdout == "process at-exit"
+
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+
+
+@forks
+def test_a_span_that_is_open_at_a_fork_is_ended_by_the_parent_alone() -> None:
+    program = """
+import os, sys
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+from tests.messaging.telemetry import message
+from unbroken.messaging.polled import Polled, Polling
+
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(formatter=lambda span: span.name + os.linesep)))
+trace.set_tracer_provider(provider)
+polling = Polling()
+polling.start()
+polled = Polled(polling)
+polled.enter(message(topic="before"))
+child = os.fork()
+if child == 0:
+    polled.enter(message(topic="in-child"))
+    sys.exit()
+os.waitpid(child, 0)
+"""
+    answer = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
+    assert answer.stdout.splitlines() == ["process in-child", "process before"]
+
+
+@forks
+def test_a_fork_while_another_thread_notes_a_consumer_does_not_stop_the_child() -> None:
+    program = """
+import os
+from unbroken.messaging.polled import Polling
+
+polling = Polling()
+with polling._adding:
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if polling._adding.acquire(blocking=False) else 1)
+print(os.WEXITSTATUS(os.waitpid(child, 0)[1]))
+"""
+    answer = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
+    assert answer.stdout.strip() == "0"
 
 
 class Ends(SpanProcessor):

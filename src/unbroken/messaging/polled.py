@@ -16,6 +16,7 @@ thread in which nothing was changed when another thread closed the consumer find
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from typing import Any
 from weakref import WeakSet
@@ -35,6 +36,8 @@ class Polling:
         self.is_on = False
         self._consumers: WeakSet[Polled] = WeakSet()
         self._adding = threading.Lock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)
 
     def start(self) -> None:
         """Let the records of these consumers become current."""
@@ -53,6 +56,12 @@ class Polling:
         # registered when it was made: before the first record of this consumer.
         atexit.unregister(self.leave_all)
         atexit.register(self.leave_all)
+
+    def _forked(self) -> None:
+        """Leave to the parent process what was open there: it is the parent that ends the spans."""
+        self._adding = threading.Lock()  # the thread that may have held it is not in this process
+        for polled in list(self._consumers):
+            polled.forget()
 
     def leave_all(self) -> None:
         """End the scopes that are open."""
@@ -122,6 +131,12 @@ class Polled:
             survived("a polled record", error)
         if scope is not None:
             scope.closed(None)
+
+    def forget(self) -> None:
+        """Let the scope of the last record go; its span stays open."""
+        scope = self._taken()
+        if scope is not None:
+            held.pop(id(scope.message), None)
 
     def _taken(self) -> _Scope | None:
         try:
