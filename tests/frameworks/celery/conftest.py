@@ -23,6 +23,7 @@ from tests.frameworks.celery import settings
 from tests.frameworks.celery.worker import CeleryWorker
 from tests.frameworks.exported import Exported, Pipe
 from unbroken.frameworks.celery import instrument, uninstrument
+from unbroken.testing import Spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         mark = metafunc.definition.get_closest_marker("shops")
         wanted = [name for name in (mark.args if mark else SHOPS) if SHOPS[name][0] not in unwanted]
         metafunc.parametrize("shop", wanted, indirect=True, scope="session")
+
+
+@pytest.fixture(autouse=True)
+def requests_are_traced(spans: Spans) -> None:
+    """A request has a trace, whichever test is the first to run."""
 
 
 @pytest.fixture(scope="session")

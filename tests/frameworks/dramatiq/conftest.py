@@ -24,6 +24,7 @@ from opentelemetry import trace
 
 from tests.frameworks.exported import Exported, Pipe
 from unbroken.frameworks.dramatiq import UnbrokenMiddleware
+from unbroken.testing import Spans
 
 ROOT = Path(__file__).parents[3]
 
@@ -63,6 +64,11 @@ class Order:
     def of(self, kind: str) -> list[Exported]:
         """Return the spans of a kind."""
         return [span for span in self.spans if span.kind == kind]
+
+
+@pytest.fixture(autouse=True)
+def requests_are_traced(spans: Spans) -> None:
+    """A request has a trace, whichever test is the first to run."""
 
 
 @pytest.fixture(scope="session")
