@@ -404,6 +404,18 @@ async def test_consuming_leaves_the_context_of_its_task_as_it_was(channel: Any, 
     assert get_current() is before
 
 
+async def test_a_span_around_the_opening_of_the_channel_is_a_link_of_what_is_processed(
+    rabbitmq: str, spans: Spans
+) -> None:
+    async with await connect(rabbitmq) as connection:
+        with trace.get_tracer("test").start_as_current_span("start") as start:
+            channel = await connection.channel()
+        queue = await declared(channel)
+        await publish(channel, queue)
+        await consumed(queue, lambda message: message.ack())
+    assert start.get_span_context().span_id in {link.context.span_id for link in spans.processed[0].links}
+
+
 async def test_what_is_no_coroutine_function_is_warned_of_as_without_us(channel: Any, queue: Any) -> None:
     with pytest.warns(DeprecationWarning, match="non-coroutine"):
         await queue.consume(lambda _: None)

@@ -512,12 +512,15 @@ def test_after_an_error_in_the_loop_the_context_is_as_it_was(channel: Any, queue
     assert get_current() is before
 
 
-def test_cancel_ends_the_message_of_a_generator_that_is_still_held(channel: Any, queue: str, spans: Spans) -> None:
+@pytest.mark.parametrize("end", ["cancel", "close"])
+def test_the_channel_ends_the_message_of_a_generator_that_is_still_held(
+    channel: Any, queue: str, spans: Spans, end: str
+) -> None:
     before = get_current()
     channel.basic_publish("", queue, b"value")
     held = channel.consume(queue)
     next(held)
-    channel.cancel()
+    getattr(channel, end)()
     after = get_current()
     held.close()
     assert after is before
@@ -726,6 +729,36 @@ def test_an_acknowledgement_after_the_block_is_named_after_the_destination(
         pass
     channel.basic_ack(delivery.method.delivery_tag)
     assert [span.name for span in settled(spans)] == [f"ack {queue}"]
+
+
+def test_an_acknowledgement_that_another_thread_asked_for_is_in_the_trace_of_its_message(
+    channel: Any, queue: str, spans: Spans
+) -> None:
+    workers: list[threading.Thread] = []
+    left = [3]
+
+    def acknowledge(tag: int) -> None:
+        channel.basic_ack(tag)
+        left[0] -= 1
+        if not left[0]:
+            channel.stop_consuming()
+
+    def handle(channel: Any, method: Any, *_: Any) -> None:
+        done = functools.partial(acknowledge, method.delivery_tag)
+        workers.append(threading.Thread(target=channel.connection.add_callback_threadsafe, args=(done,)))
+        workers[-1].start()
+
+    for _ in range(left[0]):
+        channel.basic_publish("", queue, b"value")
+    channel.basic_consume(queue, handle)
+    channel.start_consuming()
+    for worker in workers:
+        worker.join()
+    of = {context_of(span).span_id: attributes(span) for span in spans.processed}
+    tag = "messaging.rabbitmq.message.delivery_tag"
+    assert [of[span.parent.span_id][tag] for span in settled(spans) if span.parent] == [
+        attributes(span)[tag] for span in settled(spans)
+    ]
 
 
 def test_a_failed_acknowledgement_marks_its_span(channel: Any, queue: str, spans: Spans) -> None:
