@@ -34,7 +34,7 @@ def _getmany(method: Method) -> Method:
     @functools.wraps(method)
     async def getmany(consumer: Any, *partitions: Any, timeout_ms: int = 0, max_records: int | None = None) -> Any:
         watched = CONSUMERS.watched(consumer)
-        watched.polled.leave()
+        watched.called()
         started = time.time_ns()
         records = await method(consumer, *partitions, timeout_ms=timeout_ms, max_records=max_records)
         watched.gave(records, one=max_records == 1, started=started)

@@ -40,7 +40,7 @@ def _batch(method: Method) -> Method:
     @functools.wraps(method)
     def consume(consumer: Any, num_messages: int = 1, timeout: float = -1) -> Any:
         watched = CONSUMERS.watched(consumer)
-        watched.polled.leave()
+        watched.called()
         started = time.time_ns()
         messages = method(consumer, num_messages, timeout)
         watched.gave(messages, one=num_messages == 1, started=started)
@@ -55,7 +55,7 @@ def _share(method: Method) -> Method:
     @functools.wraps(method)
     def poll(consumer: Any, timeout: float = -1) -> Any:
         watched = CONSUMERS.watched(consumer)
-        watched.polled.leave()
+        watched.called()
         started = time.time_ns()
         messages = method(consumer, timeout)
         watched.gave(messages, one=False, started=started)
@@ -70,7 +70,7 @@ def _batch_later(method: Method) -> Method:
     @functools.wraps(method)
     async def consume(consumer: Any, num_messages: int = 1, timeout: float = -1) -> Any:
         watched = CONSUMERS.watched(consumer)
-        watched.polled.leave()
+        watched.called()
         started = time.time_ns()
         messages = await method(consumer, num_messages, timeout)
         watched.gave(messages, one=num_messages == 1, started=started)

@@ -35,7 +35,7 @@ def _poll(method: Method) -> Method:
         if not update_offsets:  # the iterator's own call
             return method(consumer, timeout_ms, max_records, update_offsets)
         watched = CONSUMERS.watched(consumer)
-        watched.polled.leave()
+        watched.called()
         started = time.time_ns()
         records = method(consumer, timeout_ms, max_records, update_offsets)
         watched.gave(records, one=max_records == 1, started=started)

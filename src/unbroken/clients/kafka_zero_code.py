@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from unbroken.clients.kafka_facts import Known
+from unbroken.messaging.metrics import instruments
 from unbroken.messaging.polled import Polled, Polling
+from unbroken.messaging.process import counted
 from unbroken.messaging.receive import receive
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import survived
@@ -25,12 +28,18 @@ WATCHED = "unbroken_watched"
 
 
 class Watched(Known):
-    """What is kept for one consumer: its open record, and what it knows for the spans."""
+    """What is kept for one consumer: its open record, what it knows for the spans, and what was counted."""
 
     def __init__(self, polling: Polling, attributes: Attributes) -> None:
         self.unbroken_attributes = attributes
         self.polled = Polled(polling, attributes)
         self._polling = polling
+        self._counted: dict[int, object] = {}
+
+    def called(self) -> None:
+        """End what the consumer gave before; it is called again."""
+        self.polled.leave()
+        self._forget()
 
     def gave(self, messages: Sequence[Any] | Mapping[Any, Sequence[Any]], *, one: bool, started: int) -> None:
         """Trace the messages of a call.
@@ -49,8 +58,25 @@ class Watched(Known):
             else:
                 with receive(messages, self, start_time=started):
                     pass
+                if instruments() is not None:
+                    self._remember(messages)
         except Exception as error:
             survived("a poll", error)
+
+    def _remember(self, messages: Sequence[Any] | Mapping[Any, Sequence[Any]]) -> None:
+        """Keep the messages that were counted: while they are kept, no other object is taken for one of them."""
+        self._forget()  # of a call that two tasks have made at once
+        given = chain.from_iterable(messages.values()) if isinstance(messages, Mapping) else messages
+        self._counted = {id(message): message for message in given}
+        counted.update(self._counted)
+
+    def _forget(self) -> None:
+        for name in self._counted:
+            counted.pop(name, None)
+        self._counted = {}
+
+    def __del__(self) -> None:
+        self._forget()
 
 
 class Consumers:
@@ -120,7 +146,7 @@ class Consumers:
 
         @functools.wraps(method)
         def call(consumer: Any, *args: Any, **named: Any) -> Any:
-            self.watched(consumer).polled.leave()
+            self.watched(consumer).called()
             return method(consumer, *args, **named)
 
         return call

@@ -41,6 +41,9 @@ RECEIVE_KEY = "unbroken-receive"
 held: dict[int, tuple[process, Context]] = {}
 """What zero code keeps current, by the identity of the message: `process` in another thread takes its span over."""
 
+counted: dict[int, object] = {}
+"""The messages that a poll under zero code has counted as consumed, by identity, until the consumer's next call."""
+
 
 class process:  # noqa: N801 - read as a statement, like contextlib.suppress
     """A block in which the handler of one message runs; the same `with` in synchronous and asynchronous code.
@@ -253,8 +256,9 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         try:
             attributes = labels(self._described())
             receiving: Any = ambient.get(RECEIVE_KEY)
-            is_counted = self.kind.is_counted is not None and self.kind.is_counted(self.message)
-            if not is_counted and (receiving is None or id(self.message) not in receiving.counted):
+            if not is_counted(self.kind, self.message) and (
+                receiving is None or id(self.message) not in receiving.counted
+            ):
                 found.consumed.add(1, attributes)
             waited = seconds_since(self.kind.timestamp(self.message))
             if waited is not None:
@@ -263,6 +267,11 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         except Exception as error:
             survived("a metric", error)
             return None
+
+
+def is_counted(kind: MessageType, message: object) -> bool:
+    """Return whether the metrics have counted a message as consumed when its client received it."""
+    return id(message) in counted or (kind.is_counted is not None and kind.is_counted(message))
 
 
 def is_of(scope: process, kind: MessageType, message: object) -> bool:

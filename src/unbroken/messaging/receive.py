@@ -15,7 +15,7 @@ from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, origin_of, type_of
 from unbroken.messaging.metrics import add, instruments, labels, seconds_since
 from unbroken.messaging.policy import InForce
-from unbroken.messaging.process import RECEIVE_KEY, mark_failed
+from unbroken.messaging.process import RECEIVE_KEY, is_counted, mark_failed
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import survived, tracing
 from unbroken.propagation.context import SPAN_KEY, attach, current, detach, is_suppressed
@@ -113,7 +113,7 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         attributes = self._attributes(messages)
         values: dict[str, object] = {**ambient, RECEIVE_KEY: self}
         if (found := instruments()) is not None:
-            new = sum(kind.is_counted is None or not kind.is_counted(message) for kind, message in messages)
+            new = sum(not is_counted(kind, message) for kind, message in messages)
             if new:
                 add(found.consumed, new, labels(attributes))
             if self._start_time is not None:

@@ -1,0 +1,66 @@
+"""What zero-code instrumentation does with a call that gives several records of Kafka."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from tests.messaging.conftest import reader
+from tests.messaging.telemetry import counts, message
+from unbroken import process, receive
+from unbroken.clients.kafka_zero_code import Watched
+from unbroken.messaging.polled import Polling
+
+__all__ = ["reader"]
+
+CONSUMED = "messaging.client.consumed.messages"
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    """What is kept of a consumer whose client is instrumented."""
+    polling = Polling()
+    polling.start()
+    yield Watched(polling, {})
+    polling.stop()
+
+
+def test_process_of_a_record_that_the_poll_has_counted_counts_it_no_more(
+    watched: Watched, reader: InMemoryMetricReader
+) -> None:
+    records = [message(), message()]
+    watched.gave(records, one=False, started=time.time_ns())
+    for record in records:
+        with process(record):
+            pass
+    assert counts(reader, CONSUMED) == [2]
+
+
+def test_receive_of_records_that_the_poll_has_counted_counts_them_no_more(
+    watched: Watched, reader: InMemoryMetricReader
+) -> None:
+    records = [message(), message()]
+    watched.gave({"orders-0": records[:1], "orders-1": records[1:]}, one=False, started=time.time_ns())
+    with receive(records):
+        pass
+    assert counts(reader, CONSUMED) == [2]
+
+
+def test_records_are_forgotten_at_the_next_call(watched: Watched, reader: InMemoryMetricReader) -> None:
+    record = message()
+    watched.gave([record], one=False, started=time.time_ns())
+    watched.called()
+    with process(record):
+        pass
+    assert counts(reader, CONSUMED) == [1, 1]
+
+
+def test_records_are_forgotten_with_their_consumer(reader: InMemoryMetricReader) -> None:
+    polling, record = Polling(), message()
+    polling.start()
+    Watched(polling, {}).gave([record], one=False, started=time.time_ns())
+    polling.stop()
+    with process(record):
+        pass
+    assert counts(reader, CONSUMED) == [1, 1]
