@@ -19,7 +19,6 @@ The client gives headers as a tuple and takes only a list: `forward` returns a l
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -27,12 +26,11 @@ import aiokafka
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import ConsumerRecord
 
-from unbroken.clients.kafka_facts import Consuming, Producing, failure_of, record_type, sent
+from unbroken.clients.kafka_facts import Consuming, Ending, Producing, record_type
 from unbroken.messaging import semconv
 from unbroken.messaging.message import register
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending
-from unbroken.messaging.tracing import survived
 from unbroken.propagation.carriers import Fields, PairsCarrier
 from unbroken.propagation.context import attached, inject
 
@@ -102,7 +100,7 @@ async def deliver(
         sending.end(error)
         raise
     if sending.is_observed:
-        future.add_done_callback(_Ending(sending))
+        future.add_done_callback(Ending(sending))
     return future
 
 
@@ -126,23 +124,3 @@ class Batch(BatchBuilder):  # type: ignore[misc]  # a class without types
     def append(self, *, timestamp: Any, key: Any, value: Any, headers: Any = None) -> Any:
         """Append one record, as the client does, with the current context in its headers."""
         return super().append(timestamp=timestamp, key=key, value=value, headers=inject(headers))
-
-
-class _Ending:
-    """The end of one message's span, when its future is done."""
-
-    __slots__ = ("_sending",)
-
-    def __init__(self, sending: Sending) -> None:
-        self._sending = sending
-
-    def __call__(self, future: asyncio.Future[Any]) -> None:
-        try:
-            if future.cancelled():
-                self._sending.end(asyncio.CancelledError())
-            elif (error := failure_of(future)) is not None:
-                self._sending.end(error)
-            else:
-                self._sending.end(attributes=sent(future.result()))
-        except Exception as failure:
-            survived("the end of a send", failure)

@@ -5,8 +5,9 @@ Knows no client library; the modules named after the clients stand on it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType
@@ -15,10 +16,8 @@ from unbroken.messaging.process import process
 from unbroken.messaging.receive import receive
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, begin
+from unbroken.messaging.tracing import survived
 from unbroken.propagation.carriers import Carrier
-
-if TYPE_CHECKING:
-    import asyncio
 
 
 class Known:
@@ -80,6 +79,28 @@ def sent(metadata: Any, acknowledged: bool = True) -> Attributes:
     if acknowledged and metadata.offset >= 0:
         attributes[semconv.KAFKA_OFFSET] = metadata.offset
     return attributes
+
+
+class Ending:
+    """The end of one message's span, when its future is done; `placed` tells where the broker put the record."""
+
+    __slots__ = ("_placed", "_sending")
+
+    def __init__(self, sending: Sending, placed: Callable[[Any], Attributes] = sent) -> None:
+        self._sending = sending
+        self._placed = placed
+
+    def __call__(self, future: asyncio.Future[Any]) -> None:
+        """End it as the future ended. Never raises."""
+        try:
+            if future.cancelled():
+                self._sending.end(asyncio.CancelledError())
+            elif (error := failure_of(future)) is not None:
+                self._sending.end(error)
+            else:
+                self._sending.end(attributes=self._placed(future.result()))
+        except Exception as failure:
+            survived("the end of a send", failure)
 
 
 def failure_of(future: asyncio.Future[Any]) -> BaseException | None:

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ import faststream
 from faststream.exceptions import IgnoredException
 
 from unbroken.clients import rabbitmq_facts
-from unbroken.clients.kafka_facts import Known, failure_of, sent
+from unbroken.clients.kafka_facts import Ending, Known, sent
 from unbroken.errors import UnknownMessage
 from unbroken.messaging import forward as forwarding
 from unbroken.messaging import semconv
@@ -120,7 +121,7 @@ class UnbrokenMiddleware(faststream.BaseMiddleware):
             _handling.reset(handling)
             _publishing.reset(publishing)
         if isinstance(result, asyncio.Future):  # `no_confirm=True`
-            result.add_done_callback(_Ending(cmd, sending))
+            result.add_done_callback(Ending(sending, functools.partial(_placed, cmd)))
         else:
             sending.end(attributes=_placed(cmd, result))
         return result
@@ -224,27 +225,6 @@ def _placed(cmd: Any, result: Any) -> Attributes:
     except Exception as error:
         survived("the end of a send", error)
         return {}
-
-
-class _Ending:
-    """The end of one message's span, when its future is done."""
-
-    __slots__ = ("_cmd", "_sending")
-
-    def __init__(self, cmd: Any, sending: Sending) -> None:
-        self._cmd = cmd
-        self._sending = sending
-
-    def __call__(self, future: asyncio.Future[Any]) -> None:
-        try:
-            if future.cancelled():
-                self._sending.end(asyncio.CancelledError())
-            elif (error := failure_of(future)) is not None:
-                self._sending.end(error)
-            else:
-                self._sending.end(attributes=_placed(self._cmd, future.result()))
-        except Exception as failure:
-            survived("the end of a send", failure)
 
 
 # Headers that are no text.

@@ -30,7 +30,7 @@ from faust.topics import Topic as FaustTopic
 from faust.types.tuples import Message
 from opentelemetry.context import Context
 
-from unbroken.clients.kafka_facts import Known, sent
+from unbroken.clients.kafka_facts import Ending, Known
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, extract, register
 from unbroken.messaging.process import process
@@ -147,7 +147,7 @@ class Topic(FaustTopic):
             sending.end(error)
             raise
         if sending.is_observed:
-            published.add_done_callback(_Ending(sending))
+            published.add_done_callback(Ending(sending))
         return published
 
     def _unbroken_sending(self, future: Any) -> Sending | None:
@@ -193,26 +193,6 @@ def _injected(headers: Any) -> Any:
     except Exception as failure:
         survived("inject", failure)
         return headers
-
-
-class _Ending:
-    """The end of one message's span, when its future is done."""
-
-    __slots__ = ("_sending",)
-
-    def __init__(self, sending: Sending) -> None:
-        self._sending = sending
-
-    def __call__(self, future: asyncio.Future[Any]) -> None:
-        try:
-            if future.cancelled():
-                self._sending.end(asyncio.CancelledError())
-            elif (error := getattr(future, "_exception", None)) is not None:  # `exception()` would say that it was seen
-                self._sending.end(error)
-            else:
-                self._sending.end(attributes=sent(future.result()))
-        except Exception as failure:
-            survived("the end of a send", failure)
 
 
 class Tracing(Known, Sensor):
