@@ -146,14 +146,24 @@ class _Kicking:
         sending = waiting.sending
         try:
             if (inside := sending.context) is None:
-                await self._kick(message)
+                await self._kicked(message)
             else:
                 with attached(inside):
-                    await self._kick(message)
+                    await self._kicked(message)
         except BaseException as error:
             sending.end(error)
             raise
         sending.end()
+
+    async def _kicked(self, message: Any) -> None:
+        """Kick a message; what `InMemoryBroker(await_inplace=True)` executes here is over when a middleware raises."""
+        around = _executing.get()
+        try:
+            await self._kick(message)
+        except BaseException as error:
+            if (left := _executing.get()) is not None and left is not around:
+                left.fail(error)
+            raise
 
 
 # Executing.
@@ -193,6 +203,12 @@ class _Execution:
         self._token = None
         error = self.error
         self._block.__exit__(type(error) if error is not None else None, error, None)
+
+    def fail(self, error: BaseException) -> None:
+        """Close it with an error of taskiq, if the task itself had none."""
+        if self.error is None:
+            self.error = error
+        self.close()
 
     def _abandon(self, task: asyncio.Task[Any]) -> None:
         """End the span where another middleware, or the acknowledgement, has raised and `post_execute` never came."""

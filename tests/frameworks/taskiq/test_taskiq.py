@@ -356,6 +356,25 @@ async def test_the_span_of_an_execution_ends_where_another_middleware_raises(
     assert (executed.name, executed.attributes["error.type"]) == ("process pay", "LookupError")
 
 
+async def test_the_span_of_an_execution_in_place_ends_where_another_middleware_raises(spans: Spans) -> None:
+    class Broken(TaskiqMiddleware):
+        def pre_execute(self, message: TaskiqMessage) -> TaskiqMessage:
+            raise LookupError("no such tenant")
+
+    broker = InMemoryBroker(await_inplace=True).with_middlewares(UnbrokenMiddleware(), Broken())
+
+    @broker.task(task_name="pay")
+    async def pay() -> None: ...
+
+    before = context.get_current()
+    with pytest.raises(SendTaskError):
+        await pay.kiq()
+    assert context.get_current() == before
+    (executed,) = spans.named("process pay")
+    assert executed.attributes is not None
+    assert executed.attributes["error.type"] == "LookupError"
+
+
 async def test_nothing_of_a_message_is_left_after_it(memory: InMemoryBroker, spans: Spans, seen: Seen) -> None:
     broker = InMemoryBroker(await_inplace=True).with_middlewares(UnbrokenMiddleware(), SimpleRetryMiddleware())
 
