@@ -47,7 +47,9 @@ async def confluent(contender: str, condition: str, address: str, laps: Laps) ->
     """The broker that runs on confluent-kafka."""
     from faststream.confluent import KafkaBroker, TopicPartition
 
-    broker = KafkaBroker(address, middlewares=_middlewares("confluent", contender), logger=None)
+    middlewares = _middlewares("confluent", contender)
+    # The embedded broker never answers a request to create topics: it would be waited for.
+    broker = KafkaBroker(address, middlewares=middlewares, logger=None, allow_auto_create_topics=False)
     partition = TopicPartition(topic_for(condition), 0, 0)
     await consumed(broker, broker.subscriber(partitions=[partition], auto_offset_reset="earliest"), laps)
 

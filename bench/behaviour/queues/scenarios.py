@@ -2,6 +2,7 @@
 
 # ruff: noqa: D103 - what the functions try stands in SCENARIOS
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,8 @@ from bench.behaviour.queues.records import DEAD, OUT, SECOND
 from bench.behaviour.scenarios import Finding
 from bench.behaviour.telemetry import OpenTelemetry, Seen
 
-SETTLING = ("ack", "nack", "reject", "delete", "change_visibility")
+SETTLING = {"ack", "nack", "reject", "delete", "deletemessage"}
+"""Words of the spans that settle a message."""
 
 ALL = (*RABBITMQ, *SQS)
 LOOPS = tuple(client for client in ALL if client != "faststream")
@@ -250,4 +252,4 @@ def _placed(traces: list[str], wanted: list[Any]) -> Finding:
 
 def _settles(span: Seen) -> bool:
     named = str(span.attributes.get("messaging.operation.name", span.name)).lower()
-    return any(word in named.replace(".", " ").split() or word in named for word in SETTLING)
+    return not SETTLING.isdisjoint(re.findall("[a-z]+", named))
