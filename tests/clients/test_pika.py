@@ -1155,6 +1155,19 @@ def test_a_message_of_basic_get_is_current_until_the_next_one(
     assert (seen, trace_id()) == (context_of(spans.sent[0]).trace_id, 0)
 
 
+def test_a_message_of_a_channel_that_the_broker_closed_is_over_when_another_gives_one(
+    connection: Any, queue: str, spans: Spans, patched: None
+) -> None:
+    failing, other = connection.channel(), connection.channel()
+    other.confirm_delivery()
+    other.basic_publish("", queue, b"value")
+    failing.basic_get(queue, auto_ack=True)
+    with pytest.raises(pika.exceptions.ChannelClosedByBroker):
+        failing.queue_declare("nowhere", passive=True)
+    other.basic_get(queue)
+    assert (len(spans.processed), trace_id()) == (1, 0)
+
+
 def test_a_replacement_that_is_replaced_again_is_called_once() -> None:
     """As when a drop-in class is made of a class that is patched already."""
 

@@ -275,6 +275,7 @@ def _polling(original: Any) -> Any:
 
     def basic_get(self: Any, queue: Any, auto_ack: Any = False) -> Any:
         _leave(self)
+        _leave_closed()
         method, properties, body = original(self, queue, auto_ack)
         if method is not None and POLLING.is_on:
             polled = _polled[self] = Polled(POLLING)
@@ -299,6 +300,12 @@ def _leave(channel: Any) -> None:
     polled = _polled.pop(channel, None)
     if polled is not None:
         polled.leave()
+
+
+def _leave_closed() -> None:
+    """End the messages of channels that the broker closed, or that were lost: nobody calls them any more."""
+    for channel in [known for known in list(_polled) if known.is_closed]:
+        _leave(channel)
 
 
 # Publishing.
