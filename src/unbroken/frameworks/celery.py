@@ -18,6 +18,7 @@ to the dead-letter queue with the headers that it came with.
 from __future__ import annotations
 
 import functools
+import re
 import sys
 import weakref
 from collections.abc import Callable, Mapping
@@ -47,6 +48,9 @@ STATE = "celery.state"
 _SYSTEMS = {"amqp": "rabbitmq", "sqs": "aws_sqs"}
 """`messaging.system` by kombu's name of the protocol; others keep kombu's name (redis)."""
 _OPERATIONS = {"rabbitmq": "publish"}
+
+_DELAY = re.compile(r"(?:[01]\.){28}")
+"""What kombu writes before a routing key for a delay in quorum queues: the seconds in binary, a digit per exchange."""
 
 
 def instrument(app: Celery) -> None:
@@ -169,7 +173,7 @@ def _before_publish(
         return
     try:
         known = _broker(publishing.app, "writing")
-        destination = rabbitmq_facts.published_to(getattr(exchange, "name", exchange), routing_key)
+        destination = _destination(getattr(exchange, "name", exchange), routing_key)
         if known[semconv.SYSTEM] == "aws_sqs":
             options = publishing.app.conf.broker_transport_options
             destination = f"{options.get('queue_name_prefix', '')}{routing_key}"
@@ -351,7 +355,14 @@ def _name(request: Any) -> str:
     if sqs := _sqs_delivery(request):
         return str(sqs["sqs_queue"]).rpartition("/")[2]
     delivery = _delivery(request)
-    return rabbitmq_facts.published_to(delivery.get("exchange"), delivery.get("routing_key"))
+    return _destination(delivery.get("exchange"), delivery.get("routing_key"))
+
+
+def _destination(exchange: Any, routing_key: Any) -> str:
+    """Return the destination of a task; of one that is delayed in quorum queues, where it is to arrive."""
+    if isinstance(routing_key, str) and "celery_delayed_" in str(exchange) and (delay := _DELAY.match(routing_key)):
+        exchange, routing_key = "", routing_key[delay.end() :]
+    return rabbitmq_facts.published_to(exchange, routing_key)
 
 
 register(

@@ -10,11 +10,13 @@ import pytest
 pytest.importorskip("celery")
 
 from celery import Celery, signals
+from celery.app.task import Context
 from kombu.exceptions import OperationalError
 from opentelemetry import context, trace
 from opentelemetry.sdk.trace import ReadableSpan
 
 from services.process import free_port
+from unbroken import process
 from unbroken.frameworks.celery import instrument, uninstrument
 from unbroken.messaging import semconv
 from unbroken.testing import Spans
@@ -62,6 +64,15 @@ def test_the_span_of_a_task_names_it(app: Celery, spans: Spans) -> None:
     task(app, nothing).apply()
     assert _attributes(spans.named("process celery")[0])["celery.task_name"] == "charge"
     assert _attributes(spans.named("process celery")[0])[semconv.SYSTEM] == "memory"
+
+
+def test_the_delay_of_a_task_in_a_quorum_queue_is_in_no_span_name(app: Celery, spans: Spans) -> None:
+    """Celery writes it in binary before the routing key: each delay would be a destination of its own."""
+    exchange, routing_key = "celery_delayed_27", f"{'0.' * 26}1.0.orders"
+    app.send_task("charge", exchange=exchange, routing_key=routing_key)
+    with process(Context(id="1", delivery_info={"exchange": exchange, "routing_key": routing_key})):
+        pass
+    assert [span.name for span in spans.finished] == ["send orders", "process orders"]
 
 
 def test_the_retry_of_an_eager_task_is_in_the_trace(app: Celery, spans: Spans) -> None:
