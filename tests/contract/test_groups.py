@@ -55,7 +55,7 @@ def test_a_batch_interrupted_by_a_rebalance_keeps_its_traces(
 
 def join(kind: type[KafkaClient], bootstrap: str, topic: str) -> None:
     """Be a second member of the group, with a client of its own, until a partition was taken over: a message came."""
-    client = kind(bootstrap, embedded=False)
+    client = kind(bootstrap, False)
     with closing(client), client.member(topic, topic) as reader:
         reader.one()
 
