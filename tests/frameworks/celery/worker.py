@@ -24,6 +24,7 @@ class CeleryWorker:
             "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src"))),
         }
         command = [sys.executable, "-m", "celery", "-A", "tests.frameworks.celery.shop", "worker", f"--pool={pool}"]
+        command += ["-n", queue]  # two workers of one name cannot have the same RabbitMQ
         command += ["-c", "2", "-Q", f"{queue},{queue}-dead", "--without-gossip", "--without-mingle", "--loglevel=INFO"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
