@@ -414,6 +414,17 @@ def test_the_same_context_beside_the_headers_is_no_second_link(finished: Finishe
     assert linked(finished()[0]) == [ids(creation())]
 
 
+@pytest.mark.parametrize("headers", [None, TRACED, [*TRACED, ("baggage", b"a=1")]])
+def test_what_came_beside_the_headers_is_read_once(alter: Callable[..., None], headers: Any) -> None:
+    asked = []
+    alter(
+        message(), beside=lambda message, known: asked.append(known) or beside([("traceparent", OTHER)])(message, known)
+    )
+    with process(message(headers)):
+        pass
+    assert asked == [headers is not None]
+
+
 def test_nothing_beside_the_headers_changes_nothing(finished: Finished, alter: Callable[..., None]) -> None:
     alter(message(), beside=lambda message, known: None)
     with process(message()):

@@ -131,18 +131,26 @@ def extract(source: object, *, duplicates: Duplicates | None = None) -> Context:
     return context.context_of(origin_of(kind, source, rule))
 
 
-def origin_of(kind: MessageType, message: object, duplicates: Duplicates | None = None) -> Origin:
-    """Return what the headers of a message say about where it comes from; `read` by the policy in force."""
+def origin_of(
+    kind: MessageType, message: object, duplicates: Duplicates | None = None, beside: Origin | None = None
+) -> Origin:
+    """Return what the headers of a message, and what came beside them, say about where it comes from.
+
+    Args:
+        kind: how the message is read.
+        message: of this kind.
+        duplicates: what several different `traceparent` values mean (default: the policy in force).
+        beside: what came beside, where that was read already.
+    """
     origin = context.origin(kind.carrier.pairs(kind.headers(message)), duplicates or InForce.policy.duplicates)
-    return origin if kind.beside is None else _with_beside(kind.beside, message, origin)
+    if beside is None and kind.beside is not None:
+        beside = kind.beside(message, origin.span_context is not None)
+    return origin if beside is None else _with_beside(beside, origin)
 
 
-def _with_beside(beside: Callable[[Any, bool], Origin | None], message: object, origin: Origin) -> Origin:
+def _with_beside(found: Origin, origin: Origin) -> Origin:
     """Return the origin with what came beside the headers: all of it where they hold no context, else a link."""
     known = origin.span_context
-    found = beside(message, known is not None)
-    if found is None:
-        return origin
     problems = (*origin.problems, *found.problems)
     if known is None:
         return found._replace(baggage=origin.baggage or found.baggage, problems=problems)

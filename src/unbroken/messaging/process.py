@@ -179,8 +179,10 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         pairs = kind.carrier.pairs(kind.headers(message))
         origin = None
         creation = context.common(pairs)
-        if creation is None or (kind.beside is not None and kind.beside(message, creation is not NOTHING) is not None):
-            origin = origin_of(kind, message, rules.duplicates)
+        # Of an uncommon carrier `origin_of` asks itself, when it knows whether there is a context in it.
+        beside = None if creation is None or kind.beside is None else kind.beside(message, creation is not NOTHING)
+        if creation is None or beside is not None:
+            origin = origin_of(kind, message, rules.duplicates, beside)
             creation = origin.span_context
             if origin.problems:
                 count_malformed(kind.system, origin.problems)
