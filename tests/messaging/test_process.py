@@ -416,10 +416,13 @@ def test_the_same_context_beside_the_headers_is_no_second_link(finished: Finishe
 
 @pytest.mark.parametrize("headers", [None, TRACED, [*TRACED, ("baggage", b"a=1")]])
 def test_what_came_beside_the_headers_is_read_once(alter: Callable[..., None], headers: Any) -> None:
-    asked = []
-    alter(
-        message(), beside=lambda message, known: asked.append(known) or beside([("traceparent", OTHER)])(message, known)
-    )
+    asked: list[bool] = []
+
+    def told(message: Any, known: bool) -> Origin:
+        asked.append(known)
+        return origin([("traceparent", OTHER)])
+
+    alter(message(), beside=told)
     with process(message(headers)):
         pass
     assert asked == [headers is not None]
