@@ -122,11 +122,11 @@ class Polled:
         scope = self._taken() if self._open else None
         try:
             around = current()
-            if around:
-                # The common case first: 0.4 µs less than to look for what is over.
-                living = _living(scope.outer if scope is not None and around is self._inside else around)
-                if living is not around:
-                    attach(living)
+            if scope is not None and around is self._inside:  # the common case: 0.4 µs less
+                outer = scope.outer
+                attach(_living(outer) if outer else outer)
+            elif around and (living := _living(around)) is not around:
+                attach(living)
         except Exception as error:
             survived("a polled record", error)
         if scope is not None:
@@ -174,7 +174,7 @@ class _Scope(process):
     def closed(self, error: BaseException | None) -> None:
         """End the span, unless a `process` of the same message in another thread has taken it over."""
         if held.pop(id(self.message), None) is not None:
-            super().closed(error)
+            process.closed(self, error)  # 0.1 µs less than by super()
 
 
 def _living(context: Context) -> Context:
