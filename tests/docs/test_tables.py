@@ -5,6 +5,7 @@ import importlib.util
 import json
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,17 @@ TABLES = load()
 # Imported by name: the types of bench are checked where the peers are installed.
 CONTENDERS = importlib.import_module("bench.behaviour.contenders").CONTENDERS
 SCENARIOS = importlib.import_module("bench.behaviour.scenarios").SCENARIOS
+QUEUES = importlib.import_module("bench.behaviour.queues.scenarios").SCENARIOS
+CELLS = importlib.import_module("bench.behaviour.queues.__main__").cells()
+PLAN = importlib.import_module("bench.plan")
 FOUND = json.loads((ROOT / "bench" / "behaviour.json").read_text())
+FOUND_QUEUES = json.loads((ROOT / "bench" / "behaviour-queues.json").read_text())
+MEASURED = json.loads((ROOT / "bench" / "results.json").read_text())["sections"]
+
+FROM_INSIDE = {"batch", "clean", "thread-pool"}
+"""What cannot be seen from outside: the handler of a message of a batch, the end of a handler, a thread of a pool."""
+NOT_PROMISED = {("settled", "faststream")}
+"""FastStream acknowledges by itself, after its middlewares."""
 
 
 @pytest.mark.parametrize("shown", TABLES.SHOWN, ids=lambda shown: f"{shown.page}-{shown.mark}")
@@ -51,5 +62,36 @@ def test_every_scenario_was_tried_with_every_contender_and_client() -> None:
     assert FOUND["scenarios"] == {scenario.name: scenario.statement for scenario in SCENARIOS}, "run: bench.behaviour"
 
 
-def test_what_unbroken_promises_was_seen_to_hold() -> None:
-    assert [cell for cell in FOUND["found"] if cell["contender"] == "unbroken" and not cell["holds"]] == []
+def test_every_scenario_of_the_queues_was_tried_with_every_contender_that_can_try_it() -> None:
+    tried = {(cell["scenario"], cell["contender"], cell["client"]) for cell in FOUND_QUEUES["found"]}
+    assert tried == {(cell.scenario, cell.contender, cell.client) for cell in CELLS}
+    statements = {scenario.name: scenario.statement for scenario in QUEUES}
+    assert FOUND_QUEUES["scenarios"] == statements, "run: bench.behaviour.queues"
+
+
+@pytest.mark.parametrize("found", [FOUND, FOUND_QUEUES], ids=["Kafka", "queues"])
+def test_what_unbroken_promises_was_seen_to_hold(found: Any) -> None:
+    broken = {
+        (cell["scenario"], cell["client"])
+        for cell in found["found"]
+        if cell["contender"] == "unbroken" and not cell["holds"]
+    }
+    assert broken <= NOT_PROMISED
+
+
+def test_without_code_everything_holds_that_can_be_done_from_outside() -> None:
+    broken = {
+        cell["scenario"] for cell in FOUND["found"] if cell["contender"] == "unbroken zero code" and not cell["holds"]
+    }
+    assert broken <= FROM_INSIDE
+
+
+def test_every_section_was_measured_at_a_revision_that_it_tells() -> None:
+    assert list(MEASURED) == list(PLAN.SECTIONS)
+    assert [name for name, section in MEASURED.items() if not section["revision"]] == []
+
+
+def test_a_section_tells_the_versions_of_every_environment_that_it_ran_in() -> None:
+    assert {name: sorted(section["versions"]) for name, section in MEASURED.items()} == {
+        name: PLAN.environments(name) for name in PLAN.SECTIONS
+    }
