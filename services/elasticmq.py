@@ -1,7 +1,6 @@
 """ElasticMQ, a queue server that speaks SQS, from Maven Central; `UNBROKEN_SQS=http://host:port` uses a running one."""
 
 import http.client
-import os
 import string
 import tempfile
 from collections.abc import Iterator
@@ -9,9 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from services import Unavailable
 from services.maven import MavenServer
-from services.process import ServerProcess, free_port
+from services.process import ServerProcess, free_port, given
 
 ENVIRONMENT_VARIABLE = "UNBROKEN_SQS"
 
@@ -27,14 +25,12 @@ def running() -> Iterator[str]:
     Raises:
         Unavailable: nobody answers at `UNBROKEN_SQS`, or this machine cannot start the server.
     """
-    endpoint = os.environ.get(ENVIRONMENT_VARIABLE)
-    if not endpoint:
-        with _started() as endpoint:
-            yield endpoint
+    known = given(ENVIRONMENT_VARIABLE, _answers, "SQS")
+    if known is not None:
+        yield known
         return
-    if not _answers(endpoint):
-        raise Unavailable(f"{ENVIRONMENT_VARIABLE}={endpoint}: no SQS answers there")
-    yield endpoint
+    with _started() as endpoint:
+        yield endpoint
 
 
 @contextmanager

@@ -7,7 +7,6 @@
 """
 
 import base64
-import os
 import shutil
 import socket
 import string
@@ -19,9 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from services import Unavailable
 from services.maven import MavenServer
-from services.process import ServerProcess, finish, free_port
+from services.process import ServerProcess, finish, free_port, given
 
 ENVIRONMENT_VARIABLE = "UNBROKEN_KAFKA"
 
@@ -37,14 +35,12 @@ def running() -> Iterator[str]:
     Raises:
         Unavailable: nobody answers at `UNBROKEN_KAFKA`, or this machine cannot start a broker.
     """
-    bootstrap = os.environ.get(ENVIRONMENT_VARIABLE)
-    if not bootstrap:
-        with Kafka() as kafka:
-            yield kafka.bootstrap
+    known = given(ENVIRONMENT_VARIABLE, _answers, "Kafka")
+    if known is not None:
+        yield known
         return
-    if not _answers(bootstrap):
-        raise Unavailable(f"{ENVIRONMENT_VARIABLE}={bootstrap}: no Kafka answers there")
-    yield bootstrap
+    with Kafka() as kafka:
+        yield kafka.bootstrap
 
 
 class Kafka:

@@ -114,6 +114,20 @@ def finish(command: Sequence[str], problem: str) -> None:
         raise Unavailable(f"{problem}: exit status {finished.returncode}\n{finished.stdout[-4000:]}")
 
 
+def given(variable: str, answers: Callable[[str], bool], name: str) -> str | None:
+    """The address of a running server that an environment variable names, None where it names none.
+
+    Raises:
+        Unavailable: nobody answers there.
+    """
+    address = os.environ.get(variable)
+    if not address:
+        return None
+    if not answers(address):
+        raise Unavailable(f"{variable}={address}: no {name} answers there")
+    return address
+
+
 def free_port() -> int:
     """A loopback port that nobody listens on, below the range that the kernel takes for outgoing connections.
 
