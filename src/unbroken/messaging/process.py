@@ -286,8 +286,15 @@ def is_of(scope: process, kind: MessageType, message: object) -> bool:
     return receipt is not None and receipt == scope.kind.receipt(scope.message)
 
 
-def mark_failed(span: Span, error: BaseException) -> None:
-    """Put status, `error.type` and the exception on a span. Leaving a generator early is no error."""
+def mark_failed(span: Span, error: BaseException | str) -> None:
+    """Put status, `error.type` and the exception on a span, of a broker's error code the first two.
+
+    Leaving a generator early is no error.
+    """
+    if isinstance(error, str):
+        span.set_attribute(semconv.ERROR_TYPE, error)
+        span.set_status(Status(StatusCode.ERROR, error))
+        return
     if isinstance(error, GeneratorExit):
         return
     try:

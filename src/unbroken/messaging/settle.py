@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind
 
 from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
@@ -90,10 +90,7 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
             span = self.span
             if span.is_recording():
                 try:
-                    if isinstance(error, str):
-                        span.set_attribute(semconv.ERROR_TYPE, error)
-                        span.set_status(Status(StatusCode.ERROR, error))
-                    elif error is not None:
+                    if error is not None:
                         mark_failed(span, error)
                 finally:
                     span.end()
