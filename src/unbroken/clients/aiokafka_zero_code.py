@@ -17,15 +17,13 @@ from typing import Any
 import aiokafka
 
 from unbroken.clients.aiokafka import Batch, client_attributes, consumer_attributes, deliver
-from unbroken.clients.kafka_facts import Known, Producing
+from unbroken.clients.kafka_facts import Producing
 from unbroken.clients.kafka_zero_code import Consumers, Method
 from unbroken.clients.patches import Patch
 from unbroken.messaging import semconv
 from unbroken.messaging.send import begin
 
-CONSUMERS = Consumers(
-    lambda consumer: consumer.unbroken_attributes if isinstance(consumer, Known) else consumer_attributes(consumer)
-)
+CONSUMERS = Consumers(consumer_attributes)
 
 
 def _getmany(method: Method) -> Method:

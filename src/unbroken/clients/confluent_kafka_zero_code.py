@@ -23,13 +23,13 @@ from opentelemetry.trace import INVALID_SPAN
 
 from unbroken.clients import confluent_kafka as ours
 from unbroken.clients.confluent_kafka import Reporting, client_attributes, configuration, serialize
-from unbroken.clients.kafka_facts import Known, Producing
+from unbroken.clients.kafka_facts import Producing
 from unbroken.clients.kafka_zero_code import WATCHED, Consumers, Method, Watched
 from unbroken.clients.patches import Patch
 from unbroken.messaging.polled import Polling
 from unbroken.messaging.send import Sending
 
-CONSUMERS = Consumers(lambda consumer: consumer.unbroken_attributes if isinstance(consumer, Known) else {})
+CONSUMERS = Consumers(lambda _: {})  # a plain one tells nothing
 _INERT = Watched(Polling(), {})
 """Of a consumer inside another one: never switched on."""
 

@@ -15,16 +15,14 @@ from typing import Any
 
 import kafka
 
-from unbroken.clients.kafka_facts import Known, Producing
+from unbroken.clients.kafka_facts import Producing
 from unbroken.clients.kafka_python import client_attributes, deliver
 from unbroken.clients.kafka_zero_code import Consumers, Method
 from unbroken.clients.patches import Patch
 from unbroken.messaging import semconv
 from unbroken.messaging.send import begin
 
-CONSUMERS = Consumers(
-    lambda consumer: consumer.unbroken_attributes if isinstance(consumer, Known) else client_attributes(consumer)
-)
+CONSUMERS = Consumers(client_attributes)
 
 
 def _poll(method: Method) -> Method:
