@@ -31,11 +31,10 @@ from quixstreams.kafka.producer import PRODUCER_ON_ERROR_RETRIES, PRODUCER_POLL_
 from quixstreams.models import Row
 
 from unbroken.clients.confluent_kafka import Report, Reported, cause
-from unbroken.clients.kafka_facts import Consuming, Known, Producing, record_type
+from unbroken.clients.kafka_facts import Consuming, Producing, record_type
 from unbroken.messaging import semconv
-from unbroken.messaging.message import MessageType, register
+from unbroken.messaging.message import register
 from unbroken.messaging.process import process
-from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import survived
 from unbroken.propagation.carriers import PAIRS
 from unbroken.propagation.context import attach, current, detach
@@ -52,32 +51,6 @@ _CHANGELOG_HEADER = "__column_family__"
 """What each record of a changelog topic carries, and no other."""
 
 
-def _row_attributes(row: Any) -> Attributes:
-    return semconv.kafka_process(row.topic, row.partition, row.offset, row.key, row.value is None)
-
-
-def _row_timestamp(row: Any) -> float | None:
-    milliseconds: int | None = row.timestamp
-    return None if milliseconds is None or milliseconds < 0 else milliseconds / 1000
-
-
-register(
-    Row,
-    MessageType(
-        system="kafka",
-        carrier=PAIRS,
-        headers=lambda row: row.headers,
-        destination=lambda row: row.topic,
-        attributes=_row_attributes,
-        varying=semconv.KAFKA_VARYING,
-        position=lambda row: f"{row.topic}/{row.partition}/{row.offset}",
-        timestamp=_row_timestamp,
-        error=lambda _: None,
-        consumer=lambda consumer: consumer.unbroken_attributes if isinstance(consumer, Known) else {},
-    ),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class SinkRecord:
     """One message of a `SinkBatch`; the timestamp is in milliseconds, as the framework has it."""
@@ -91,7 +64,8 @@ class SinkRecord:
     timestamp: int
 
 
-register(SinkRecord, record_type(PAIRS, consumer=lambda _: {}))
+for _kind in (Row, SinkRecord):
+    register(_kind, record_type(PAIRS, consumer=lambda _: {}))
 
 
 def records(batch: Any) -> list[SinkRecord]:
