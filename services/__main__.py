@@ -11,7 +11,7 @@ from services import SERVICES, Unavailable
 
 
 class _Service(Protocol):
-    def running(self) -> AbstractContextManager[str]: ...
+    def running(self) -> AbstractContextManager[object]: ...  # an address, as text
 
 
 def main(argv: list[str]) -> int:

@@ -13,12 +13,15 @@ import pytest
 
 from services import Unavailable
 from services import elasticmq as elasticmq_service
+from services import jaeger as jaeger_service
 from services import kafka as kafka_service
 from services import rabbitmq as rabbitmq_service
+from services import tempo as tempo_service
+from services.backend import Backend
 from services.kafka import Kafka
 from services.rabbitmq import RabbitMQ
 
-SERVERS = ("embedded", "real", "rabbitmq", "elasticmq", "chromium")
+SERVERS = ("embedded", "real", "rabbitmq", "elasticmq", "jaeger", "tempo", "chromium")
 _LEFT_OUT = pytest.StashKey[dict[str, str]]()
 SERVER_OF = {
     "embedded": "embedded",
@@ -27,6 +30,8 @@ SERVER_OF = {
     "rabbitmq": "rabbitmq",
     "own_rabbitmq": "rabbitmq",
     "elasticmq": "elasticmq",
+    "jaeger": "jaeger",
+    "tempo": "tempo",
     "chromium": "chromium",
 }
 _T = TypeVar("_T")
@@ -167,6 +172,20 @@ def elasticmq(pytestconfig: pytest.Config) -> Iterator[str]:
     """The endpoint URL of an ElasticMQ, started for this session or given by UNBROKEN_SQS."""
     with ExitStack() as stack:
         yield _entered(pytestconfig, stack, "ElasticMQ", elasticmq_service.running())
+
+
+@pytest.fixture(scope="session")
+def jaeger(pytestconfig: pytest.Config) -> Iterator[Backend]:
+    """A Jaeger, started for this session or given by UNBROKEN_JAEGER."""
+    with ExitStack() as stack:
+        yield _entered(pytestconfig, stack, "Jaeger", jaeger_service.running())
+
+
+@pytest.fixture(scope="session")
+def tempo(pytestconfig: pytest.Config) -> Iterator[Backend]:
+    """A Tempo, started for this session or given by UNBROKEN_TEMPO."""
+    with ExitStack() as stack:
+        yield _entered(pytestconfig, stack, "Tempo", tempo_service.running())
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The servers of the suite: they serve, they come back after a failure, and none outlives its starter."""
 
+import json
 import os
 import signal
 import socket
@@ -11,20 +12,27 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 
 from services import SERVICES, Unavailable
 from services import elasticmq as elasticmq_service
+from services import jaeger as jaeger_service
 from services import kafka as kafka_service
 from services import rabbitmq as rabbitmq_service
+from services import tempo as tempo_service
+from services.backend import Backend
 from services.kafka import Kafka
 from services.process import ServerProcess, free_port
 from services.rabbitmq import RabbitMQ
 
 ROOT = Path(__file__).parents[1]
 FROM_MAVEN = pytest.mark.parametrize("service", [kafka_service, elasticmq_service])
+BY_GO = pytest.mark.parametrize("service", [jaeger_service, tempo_service])
+TRACE = "a1d8c5f0e3b24796b0c1d2e3f4a59687"
 
 confluent_kafka: Any = pytest.importorskip("confluent_kafka")
 pika: Any = pytest.importorskip("pika")
@@ -54,6 +62,16 @@ def test_a_message_comes_back_from_elasticmq(elasticmq: str) -> None:
     received = client.receive_message(QueueUrl=queue, WaitTimeSeconds=10)
     client.close()
     assert [message["Body"] for message in received["Messages"]] == ["value"]
+
+
+def test_a_span_comes_back_from_jaeger(jaeger: Backend) -> None:
+    store(jaeger)
+    assert f'"traceId":"{TRACE}"' in until(lambda: fetched(f"{jaeger.query}/api/v3/traces/{TRACE}"))
+
+
+def test_a_span_comes_back_from_tempo(tempo: Backend) -> None:
+    store(tempo)
+    assert '"name":"services roundtrip"' in until(lambda: fetched(f"{tempo.query}/api/traces/{TRACE}"))
 
 
 def test_a_killed_kafka_comes_back_on_its_address_with_its_records(own_kafka: Kafka) -> None:
@@ -165,6 +183,32 @@ def test_without_maven_the_error_names_what_to_install(
         pass
 
 
+@BY_GO
+def test_without_go_the_error_names_what_to_install(
+    service: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(service.ENVIRONMENT_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Unavailable, match=r"go\.dev/dl"), service.running():
+        pass
+
+
+@BY_GO
+def test_a_build_that_fails_says_why_and_leaves_nothing_behind(
+    service: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    go.write_text("#!/bin/sh\necho no such module\nexit 1\n")
+    go.chmod(0o755)
+    monkeypatch.delenv(service.ENVIRONMENT_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(Unavailable, match="no such module"), service.running():
+        pass
+    assert list((tmp_path / "cache" / "unbroken").iterdir()) == []
+
+
 def test_without_rabbitmq_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(rabbitmq_service.ENVIRONMENT_VARIABLE, raising=False)
     monkeypatch.setattr(rabbitmq_service, "SCRIPTS", tmp_path)
@@ -174,7 +218,14 @@ def test_without_rabbitmq_the_error_names_what_to_install(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("service", "scheme"), [(kafka_service, ""), (rabbitmq_service, "amqp://"), (elasticmq_service, "http://")]
+    ("service", "scheme"),
+    [
+        (kafka_service, ""),
+        (rabbitmq_service, "amqp://"),
+        (elasticmq_service, "http://"),
+        (jaeger_service, "http://127.0.0.1:9,http://"),
+        (tempo_service, "http://127.0.0.1:9,http://"),
+    ],
 )
 def test_a_silent_address_in_the_environment_is_named(
     service: ModuleType, scheme: str, monkeypatch: pytest.MonkeyPatch
@@ -201,6 +252,18 @@ def test_the_elasticmq_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(elasticmq_service.ENVIRONMENT_VARIABLE, elasticmq)
     with elasticmq_service.running() as endpoint:
         assert endpoint == elasticmq
+
+
+def test_the_jaeger_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch, jaeger: Backend) -> None:
+    monkeypatch.setenv(jaeger_service.ENVIRONMENT_VARIABLE, str(jaeger))
+    with jaeger_service.running() as backend:
+        assert backend == jaeger
+
+
+def test_the_tempo_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch, tempo: Backend) -> None:
+    monkeypatch.setenv(tempo_service.ENVIRONMENT_VARIABLE, str(tempo))
+    with tempo_service.running() as backend:
+        assert backend == tempo
 
 
 def test_the_command_prints_an_address_and_ends_on_sigterm() -> None:
@@ -262,6 +325,33 @@ def get(url: str, queue: str) -> object:
         _, _, body = connection.channel().basic_get(queue, auto_ack=True)
         value: object = body
         return value
+
+
+def store(backend: Backend) -> None:
+    """Send one span of the trace `TRACE` by OTLP."""
+    now = time.time_ns()
+    span = {
+        "traceId": TRACE,
+        "spanId": "3c7e19ab5d02f468",
+        "name": "services roundtrip",
+        "kind": 1,
+        "startTimeUnixNano": str(now),
+        "endTimeUnixNano": str(now + 1000),
+    }
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+    request = Request(f"{backend.otlp}/v1/traces", body, {"Content-Type": "application/json"})
+    with urlopen(request, timeout=10) as answer:
+        assert answer.status == 200
+
+
+def fetched(url: str) -> str:
+    """The body at this address, empty while there is none."""
+    try:
+        with urlopen(url, timeout=10) as answer:
+            body: str = answer.read().decode()
+            return body
+    except HTTPError:
+        return ""
 
 
 def listens(address: str) -> bool:
