@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | soak | docs | changelog | constraints | clean
+# make demo | test | interop | lint | bench | soak | conformance | docs | changelog | constraints | clean
 
 # The first Python from 3.10 on that can make an environment (Debian's own comes without ensurepip).
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.10 python3 python \
@@ -19,20 +19,21 @@ comma := ,
 space := $(subst ,, )
 listed = $(subst $(space),$(comma),$(strip $(1)))
 
-.PHONY: demo test lint bench soak docs changelog constraints clean
+.PHONY: demo test interop lint bench soak conformance docs changelog constraints clean
 .DELETE_ON_ERROR:
 
 demo: .venv/demo-installed
 	$(BIN)/python -m unbroken demo
 
 test: .venv/dev-installed
-	$(BIN)/python tests/matrix.py
+	$(BIN)/python -m tests.matrix
 
 lint: .venv/dev-installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m tests.companions lint
 	$(BIN)/towncrier build --draft --version next > build/changelog.md
 	@# What only one machine has: folders of its owner, addresses of registries.
 	@! git grep --untracked -nE '(^|[^[:alnum:]._])/(work|root|home/[a-z]+|tmp/[a-z]+)/|pypi[.]org|pythonhosted[.]org|maven[.]org|npmjs[.](org|com)|proxy[.]golang' \
@@ -47,6 +48,11 @@ bench: .venv/dev-installed
 
 soak: .venv/dev-installed
 	$(BIN)/python -m bench.soak
+
+conformance: .venv/dev-installed  # the table of docs/conformance.md, from the last runs of each language
+	UNBROKEN_CONFORMANCE=$(CURDIR)/build/conformance/python.json $(BIN)/pytest -q tests/conformance/test_vectors.py
+	$(BIN)/python -m tests.conformance.results --update
+	$(BIN)/python docs/tables.py
 
 changelog: .venv/dev-installed
 	$(BIN)/towncrier build --draft --version next

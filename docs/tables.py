@@ -49,7 +49,36 @@ def queues_short(report: dict[str, Any]) -> str:
     return behaved.summary(report, behaved.QUEUES, behaved.SHORT)
 
 
+LANGUAGES = {"python": "Python", "java": "Java", "node": "Node"}
+
+
+def conformance(report: dict[str, Any]) -> str:
+    """Return a table for each file of vectors: what each came to in each language."""
+    lines = [_row("vectors of", "number", *LANGUAGES.values()), _row(*["---"] * (2 + len(LANGUAGES)))]
+    tables = []
+    for file in ("extract", "inject", "process", "forward"):
+        vectors = json.loads((ROOT / "conformance" / f"{file}.json").read_text())["vectors"]
+        results = [report.get(language, {}).get(file, {}) for language in LANGUAGES]
+        hold = [sum(result == "ok" for result in found.values()) for found in results]
+        lines.append(_row(f"[`{file}.json`](#{file})", len(vectors), *(f"{count} hold" for count in hold)))
+        tables += ["", f"## {file}", "", _row("vector", "shows", *LANGUAGES.values()), _row(*["---"] * 5)]
+        tables += [
+            _row(f"`{each['id']}`", _cell(each["about"]), *(found.get(each["id"], "not run") for found in results))
+            for each in vectors
+        ]
+    return "\n".join([*lines, *tables])
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
+
+
 SHOWN = (
+    Shown("docs/conformance.md", "conformance", "conformance/results.json", conformance),
     Shown("README.md", "behaviour", "bench/behaviour.json", behaved.summary),
     Shown("README.md", "behaviour-queues", "bench/behaviour-queues.json", queues_short),
     Shown("docs/behaviour.md", "details", "bench/behaviour.json", details),

@@ -1,4 +1,4 @@
-"""Runs the suite in every environment of tox.ini that this machine has a Python for: `make test`.
+"""Runs every suite: in the environments of tox.ini that this machine has a Python for, and the companions: `make test`.
 
 Ends with one line per environment, with what was left out and how to get it, and with the sum of all tests. Left out is
 a failure where everything has to run (CI=true).
@@ -12,14 +12,21 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+from services import Unavailable
+from services import kafka as kafka_service
+from tests.companions import Companion, companions, ended
+from tests.conformance import results as conformance
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "build" / "results"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 MAIN = "3.11"  # runs the real servers, frameworks, bare environment and packages; the newest found takes its place
+COMPANIONS = {companion.name: companion for companion in companions()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +53,15 @@ def main(chosen: list[str]) -> int:
     pythons = {version: path for version in PYTHONS if (path := find_python(version))}
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
+    for path in conformance.FOUND.values():
+        path.unlink(missing_ok=True)
     outcomes = []
     for environment in chosen or environments(list(pythons)):
         print(f"\n=== {environment}", flush=True)
-        outcomes.append(run(environment, list(pythons.values())))
+        if environment in COMPANIONS:
+            outcomes += run_companion(COMPANIONS[environment])
+        else:
+            outcomes.append(run(environment, list(pythons.values())))
     left_out = [
         f"Python {version}: not found in PATH or in pyenv; pyenv install {version}"
         for version in PYTHONS
@@ -60,9 +72,12 @@ def main(chosen: list[str]) -> int:
 
     print("\n=== environments", *outcomes, sep="\n")
     print("\n=== left out", *(left_out or ["nothing"]), sep="\n")
+    differing = conformance.differences()
+    if differing:
+        print("\n=== conformance/results.json is not what was found: make conformance", *differing, sep="\n")
     print(f"\n{sum(each.passed for each in outcomes)} passed, {sum(each.failed for each in outcomes)} failed")
     incomplete = bool(left_out) and os.environ.get("CI") == "true"
-    return int(incomplete or any(each.status for each in outcomes))
+    return int(incomplete or bool(differing) or any(each.status for each in outcomes))
 
 
 def environments(pythons: list[str]) -> list[str]:
@@ -75,6 +90,8 @@ def environments(pythons: list[str]) -> list[str]:
         f"{name[pythons[0]]}-oldest",
         *(f"{name[main]}-{kind}" for kind in ("contrib", "frameworks", "faust", "quixstreams", "bare")),
         "packages",
+        *COMPANIONS,
+        f"{name[main]}-interop",
     ]
 
 
@@ -84,25 +101,36 @@ def run(environment: str, pythons: list[Path]) -> Outcome:
     command = [sys.executable, "-m", "tox", "run", "-q", "-e", environment]
     # tox looks in PATH, where the shims of pyenv hide the versions that are not active.
     path = os.pathsep.join([*(str(python.parent) for python in pythons), os.environ["PATH"]])
-    # In a group of its own, so that one signal from here ends tox and its pytest, which then stops its servers.
-    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PATH": path}, start_new_session=True) as tox:
-        try:
-            status = tox.wait()
-        except KeyboardInterrupt:
-            os.killpg(tox.pid, signal.SIGTERM)
-            raise
+    status = ended(command, ROOT, {**os.environ, "PATH": path})
     seconds = time.monotonic() - began
     report = RESULTS / f"{environment}.xml"
-    if not report.exists():  # it was not even installed
-        return Outcome(environment, 0, 1, 0, seconds, status or 1)
-    suites = ET.parse(report).getroot().iter("testsuite")
-    tests, failed, skipped = 0, 0, 0
-    for suite in suites:
-        tests += int(suite.get("tests", 0))
-        failed += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-        skipped += int(suite.get("skipped", 0))
-    passed = tests - failed - skipped
-    return Outcome(environment, passed, failed or int(status != 0), skipped, seconds, status)
+    return outcome(environment, [report] if report.exists() else [], seconds, status)
+
+
+def run_companion(companion: Companion) -> list[Outcome]:
+    """Run the suite of a companion on a real Kafka; nothing comes back when this machine cannot, which is noted."""
+    began = time.monotonic()
+    with ExitStack() as stack:
+        try:
+            companion.require()
+            kafka = stack.enter_context(kafka_service.running())
+        except Unavailable as error:
+            (RESULTS / f"{companion.name}.left-out").write_text(f"{companion.name}: {' '.join(str(error).split())}\n")
+            return []
+        for old in companion.found_reports():
+            old.unlink()
+        statuses = (companion.run(command, CI="true", UNBROKEN_KAFKA=kafka) for command in companion.commands)
+        status = next(filter(None, statuses), 0)
+    return [outcome(companion.name, companion.found_reports(), time.monotonic() - began, status)]
+
+
+def outcome(name: str, reports: Iterable[Path], seconds: float, status: int) -> Outcome:
+    """Return what the JUnit reports of a run come to; none at all is a failure, nothing was even installed."""
+    cases = [case for report in reports for case in ET.parse(report).getroot().iter("testcase")]
+    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    status = status or int(not cases)
+    return Outcome(name, len(cases) - failed - skipped, failed or int(status != 0), skipped, seconds, status)
 
 
 def find_python(version: str) -> Path | None:
