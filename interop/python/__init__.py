@@ -1,0 +1,1 @@
+"""The services and programs in Python, each started by `python -m`."""

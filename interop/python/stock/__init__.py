@@ -1,0 +1,1 @@
+"""The services once more, with stock OpenTelemetry code, as most have it."""
