@@ -1,43 +1,137 @@
 package dev.unbroken.kafka;
 
+import io.opentelemetry.api.common.Attributes;
 import io.opentelemetry.api.trace.Span;
+import io.opentelemetry.api.trace.SpanBuilder;
+import io.opentelemetry.api.trace.SpanContext;
+import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.context.Context;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 
-/** The block in which one record is processed. */
-public final class ProcessScope implements AutoCloseable {
+/**
+ * The block in which one record is processed: its own CONSUMER span is current, child of the span that created the record,
+ * and the baggage is the record's. {@link Unbroken#open} opens it.
+ */
+public final class ProcessScope extends Block {
 
-    private final Context context;
+    private final ConsumerRecord<?, ?> record;
+    private final Tracing tracing;
+    private Span span = Span.getInvalid();
+    private SpanContext origin;
+    private Attributes attributes;
+    private long started;
+    private boolean isOuters;
 
-    ProcessScope(Context context) {
-        this.context = context;
+    private ProcessScope(Tracing tracing, ConsumerRecord<?, ?> record, Context ambient) {
+        super(ambient);
+        this.tracing = tracing;
+        this.record = record;
     }
 
-    /**
-     * Returns the span of the record; one that does not record where none is made.
-     *
-     * @return never null
-     */
-    public Span span() {
-        return Span.fromContext(context);
+    static ProcessScope open(Tracing tracing, ConsumerRecord<?, ?> record, ConsumerFacts consumer) {
+        Context ambient = Context.current();
+        ProcessScope scope = new ProcessScope(tracing, record, ambient);
+        try {
+            ProcessScope outer = innermost(ambient);
+            if (outer != null && outer.record == record) {
+                scope.span = outer.span;
+                scope.origin = outer.origin;
+                scope.isOuters = true;
+            } else if (tracing.policy().covers(record.topic())) {
+                scope.start(ambient, consumer);
+            }
+        } catch (Throwable failure) {
+            Failures.survived("process", failure);
+        }
+        return scope;
     }
 
-    /**
-     * Returns the context of the block, to carry into other threads.
-     *
-     * @return never null
-     */
-    public Context context() {
-        return context;
+    /** Returns the block of the record that is being processed in a context, or null. */
+    static ProcessScope innermost(Context context) {
+        for (Block block = of(context); block != null; block = block.outer()) {
+            if (block instanceof ProcessScope scope) {
+                return scope;
+            }
+        }
+        return null;
     }
 
-    /**
-     * Remembers that processing failed; {@link #close} puts the last one on the span.
-     *
-     * @param error what the handler threw; null takes an earlier one back
-     */
-    public void fail(Throwable error) {}
+    boolean isOf(ConsumerRecord<?, ?> other) {
+        return record == other;
+    }
 
-    /** Makes the context what it was before (on the thread that opened the block) and ends the span, once. */
+    /** Returns the creation context of the record, null when it carries none. */
+    SpanContext origin() {
+        return origin;
+    }
+
     @Override
-    public void close() {}
+    public Span span() {
+        return span;
+    }
+
+    @Override
+    void end(Throwable error) {
+        if (isOuters) {
+            return;
+        }
+        Instruments instruments = tracing.instruments();
+        if (attributes != null && instruments != null) {
+            instruments.processed(started, attributes, error, context());
+        }
+        Tracing.end(span, error);
+    }
+
+    private void start(Context ambient, ConsumerFacts consumer) {
+        Policy policy = tracing.policy();
+        Context around = Tracing.around(ambient);
+        Origin found = tracing.propagation().origin(record.headers(), policy.duplicates(), around);
+        origin = found.creation();
+        Context carried = found.on(around).with(this);
+        attributes = Semconv.processing(record, consumer, policy);
+        started = System.nanoTime();
+        measure(ambient, found, carried);
+        boolean isChild = origin != null && policy.correlation() == Correlation.PARENT;
+        Context parent = isChild || origin == null ? carried : carried.with(Span.getInvalid());
+        Span own = tracing.start(
+                record.topic(),
+                SpanKind.CONSUMER,
+                attributes,
+                parent,
+                builder -> addLinks(builder, found, Span.fromContext(ambient).getSpanContext()));
+        if (own != null) {
+            span = own;
+        } else if (origin != null) {
+            span = Span.wrap(origin);
+        }
+        attach(carried.with(span));
+    }
+
+    private void measure(Context ambient, Origin found, Context carried) {
+        Instruments instruments = tracing.instruments();
+        if (instruments == null) {
+            return;
+        }
+        instruments.malformed(found.malformed());
+        if (!ReceiveScope.hasCounted(record, ambient)) {
+            instruments.consumed(1, attributes);
+        }
+        instruments.queued(record, attributes, carried);
+    }
+
+    /** Adds what created the record, and what is current around the block unless that is linked already. */
+    private static void addLinks(SpanBuilder builder, Origin found, SpanContext ambient) {
+        boolean isLinked = !ambient.isValid();
+        if (found.creation() != null) {
+            builder.addLink(found.creation());
+            isLinked |= Tracing.isSame(found.creation(), ambient);
+        }
+        for (SpanContext other : found.others()) {
+            builder.addLink(other);
+            isLinked |= Tracing.isSame(other, ambient);
+        }
+        if (!isLinked) {
+            builder.addLink(ambient);
+        }
+    }
 }

@@ -6,6 +6,7 @@ import java.util.Objects;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.common.header.Headers;
+import org.apache.kafka.common.header.internals.RecordHeaders;
 
 /**
  * Traces that survive Kafka. Immutable and thread-safe; all state of a record lives in its scope.
@@ -15,12 +16,10 @@ import org.apache.kafka.common.header.Headers;
  */
 public final class Unbroken {
 
-    private final OpenTelemetry openTelemetry;
-    private final Policy policy;
+    private final Tracing tracing;
 
-    private Unbroken(OpenTelemetry openTelemetry, Policy policy) {
-        this.openTelemetry = Objects.requireNonNull(openTelemetry, "openTelemetry");
-        this.policy = Objects.requireNonNull(policy, "policy");
+    private Unbroken(Tracing tracing) {
+        this.tracing = tracing;
     }
 
     /**
@@ -41,7 +40,8 @@ public final class Unbroken {
      * @return a new instance
      */
     public static Unbroken create(OpenTelemetry openTelemetry, Policy policy) {
-        return new Unbroken(openTelemetry, policy);
+        Objects.requireNonNull(openTelemetry, "openTelemetry");
+        return new Unbroken(Tracing.of(openTelemetry, Objects.requireNonNull(policy, "policy")));
     }
 
     /**
@@ -62,7 +62,8 @@ public final class Unbroken {
      * @return the scope, to close on this thread
      */
     public ProcessScope open(ConsumerRecord<?, ?> record, ConsumerFacts consumer) {
-        throw new UnsupportedOperationException();
+        Objects.requireNonNull(record, "record");
+        return ProcessScope.open(tracing, record, Objects.requireNonNull(consumer, "consumer"));
     }
 
     /**
@@ -77,7 +78,7 @@ public final class Unbroken {
      */
     public <K, V, E extends Throwable> void process(ConsumerRecord<K, V> record, RecordHandler<K, V, E> handler)
             throws E {
-        throw new UnsupportedOperationException();
+        process(record, ConsumerFacts.UNKNOWN, handler);
     }
 
     /**
@@ -93,7 +94,16 @@ public final class Unbroken {
      */
     public <K, V, E extends Throwable> void process(
             ConsumerRecord<K, V> record, ConsumerFacts consumer, RecordHandler<K, V, E> handler) throws E {
-        throw new UnsupportedOperationException();
+        Objects.requireNonNull(handler, "handler");
+        ProcessScope scope = open(record, consumer);
+        try {
+            handler.handle(record);
+        } catch (Throwable error) {
+            scope.fail(error);
+            throw error;
+        } finally {
+            scope.close();
+        }
     }
 
     /**
@@ -110,7 +120,34 @@ public final class Unbroken {
      */
     public <K, V, R, E extends Throwable> R call(ConsumerRecord<K, V> record, RecordFunction<K, V, R, E> function)
             throws E {
-        throw new UnsupportedOperationException();
+        return call(record, ConsumerFacts.UNKNOWN, function);
+    }
+
+    /**
+     * Returns what a function makes of a record in its block, and puts what the consumer tells of itself on the span.
+     *
+     * @param <K> type of the key
+     * @param <V> type of the value
+     * @param <R> type of the result
+     * @param <E> what the function throws
+     * @param record the record
+     * @param consumer what is known of the consumer
+     * @param function what to make of it
+     * @return what the function returns
+     * @throws E what the function throws, untouched
+     */
+    public <K, V, R, E extends Throwable> R call(
+            ConsumerRecord<K, V> record, ConsumerFacts consumer, RecordFunction<K, V, R, E> function) throws E {
+        Objects.requireNonNull(function, "function");
+        ProcessScope scope = open(record, consumer);
+        try {
+            return function.apply(record);
+        } catch (Throwable error) {
+            scope.fail(error);
+            throw error;
+        } finally {
+            scope.close();
+        }
     }
 
     /**
@@ -131,7 +168,8 @@ public final class Unbroken {
      * @return the scope, to close on this thread
      */
     public ReceiveScope receive(Iterable<? extends ConsumerRecord<?, ?>> records, ConsumerFacts consumer) {
-        throw new UnsupportedOperationException();
+        Objects.requireNonNull(records, "records");
+        return ReceiveScope.open(tracing, records, Objects.requireNonNull(consumer, "consumer"));
     }
 
     /**
@@ -141,7 +179,12 @@ public final class Unbroken {
      * @return a context with the creation context as its span, and the baggage
      */
     public Context extract(Headers headers) {
-        throw new UnsupportedOperationException();
+        if (headers == null) {
+            return Context.root();
+        }
+        return tracing.propagation()
+                .origin(headers, tracing.policy().duplicates(), Context.root())
+                .on(Context.root());
     }
 
     /**
@@ -162,7 +205,14 @@ public final class Unbroken {
      * @return new headers, writable
      */
     public Headers inject(Headers headers, Context context) {
-        throw new UnsupportedOperationException();
+        Objects.requireNonNull(context, "context");
+        Fields fields = new Fields();
+        try {
+            fields = tracing.propagation().fields(context, null);
+        } catch (Throwable failure) {
+            Failures.survived("inject", failure);
+        }
+        return new RecordHeaders(fields.behind(headers));
     }
 
     /**
@@ -183,7 +233,7 @@ public final class Unbroken {
      * @return new headers, writable
      */
     public Headers forward(ConsumerRecord<?, ?> record, Throwable error) {
-        throw new UnsupportedOperationException();
+        return new RecordHeaders(Forwarding.headers(tracing, Objects.requireNonNull(record, "record"), error));
     }
 
     /**
@@ -208,6 +258,7 @@ public final class Unbroken {
      * @return a producer that does all else as {@code producer} does
      */
     public <K, V> Producer<K, V> traced(Producer<K, V> producer, ProducerFacts facts) {
-        throw new UnsupportedOperationException();
+        Objects.requireNonNull(producer, "producer");
+        return TracedProducer.of(tracing, producer, Objects.requireNonNull(facts, "facts"));
     }
 }

@@ -1,0 +1,116 @@
+package dev.unbroken.kafka;
+
+import io.opentelemetry.api.OpenTelemetry;
+import io.opentelemetry.api.common.Attributes;
+import io.opentelemetry.api.metrics.DoubleHistogram;
+import io.opentelemetry.api.metrics.LongCounter;
+import io.opentelemetry.api.metrics.Meter;
+import io.opentelemetry.api.metrics.MeterProvider;
+import io.opentelemetry.context.Context;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.record.TimestampType;
+
+/** The instruments of one OpenTelemetry; durations in seconds. None of the methods raises. */
+final class Instruments {
+
+    private final DoubleHistogram processDuration;
+    private final DoubleHistogram operationDuration;
+    private final DoubleHistogram queueDuration;
+    private final LongCounter sent;
+    private final LongCounter consumed;
+    private final LongCounter malformed;
+
+    private Instruments(Meter meter) {
+        processDuration = seconds(meter, Semconv.PROCESS_DURATION, "Duration of processing a message.");
+        operationDuration =
+                seconds(meter, Semconv.OPERATION_DURATION, "Duration of an operation of a messaging client.");
+        queueDuration = seconds(
+                meter, Semconv.QUEUE_DURATION, "Time from a message's timestamp to the start of its processing.");
+        sent = counter(meter, Semconv.SENT_MESSAGES, "{message}", "Messages that a producer tried to send.");
+        consumed = counter(meter, Semconv.CONSUMED_MESSAGES, "{message}", "Messages given to the application.");
+        malformed = counter(meter, Semconv.MALFORMED_CARRIERS, "{field}", "Propagation fields that were malformed.");
+    }
+
+    /** Returns the instruments of an OpenTelemetry, null when it has no meter provider that records. */
+    static Instruments of(OpenTelemetry openTelemetry) {
+        try {
+            Meter meter = openTelemetry
+                    .getMeterProvider()
+                    .meterBuilder(Tracing.SCOPE)
+                    .setInstrumentationVersion(Tracing.VERSION)
+                    .setSchemaUrl(Semconv.SCHEMA_URL)
+                    .build();
+            Meter noop = MeterProvider.noop().get(Tracing.SCOPE);
+            return meter.getClass() == noop.getClass() ? null : new Instruments(meter);
+        } catch (Throwable failure) { // a provider that knows less than the API asks for
+            Failures.survived("the making of metrics", failure);
+            return null;
+        }
+    }
+
+    /** Records that a record has been processed, since a reading of {@link System#nanoTime}. */
+    void processed(long started, Attributes span, Throwable error, Context context) {
+        record(processDuration, secondsSince(started), Semconv.labels(span, error), context);
+    }
+
+    /** Records that a record was sent, or was not. */
+    void sent(long started, Attributes span, Throwable error, Context context) {
+        Attributes labels = Semconv.labels(span, error);
+        record(operationDuration, secondsSince(started), labels, context);
+        add(sent, 1, labels);
+    }
+
+    /** Counts records that the application was given. */
+    void consumed(long count, Attributes span) {
+        add(consumed, count, Semconv.labels(span, null));
+    }
+
+    /** Records how long a record has waited; nothing when it does not say since when. */
+    void queued(ConsumerRecord<?, ?> record, Attributes span, Context context) {
+        if (record.timestampType() != TimestampType.NO_TIMESTAMP_TYPE && record.timestamp() >= 0) {
+            double waited = Math.max(0, System.currentTimeMillis() - record.timestamp()) / 1000.0;
+            record(queueDuration, waited, Semconv.labels(span, null), context);
+        }
+    }
+
+    /** Counts each malformed field of a carrier. */
+    void malformed(List<String> fields) {
+        for (String field : fields) {
+            add(malformed, 1, Attributes.of(Semconv.SYSTEM, Semconv.KAFKA, Semconv.MALFORMED_FIELD, field));
+        }
+    }
+
+    private static void record(DoubleHistogram histogram, double value, Attributes labels, Context context) {
+        try {
+            histogram.record(value, labels, context);
+        } catch (Throwable failure) {
+            Failures.survived("a metric", failure);
+        }
+    }
+
+    private static void add(LongCounter counter, long amount, Attributes labels) {
+        try {
+            counter.add(amount, labels);
+        } catch (Throwable failure) {
+            Failures.survived("a metric", failure);
+        }
+    }
+
+    private static double secondsSince(long started) {
+        return (System.nanoTime() - started) / (double) TimeUnit.SECONDS.toNanos(1);
+    }
+
+    private static DoubleHistogram seconds(Meter meter, String name, String what) {
+        return meter.histogramBuilder(name)
+                .setUnit("s")
+                .setDescription(what)
+                .setExplicitBucketBoundariesAdvice(Semconv.DURATION_BUCKETS)
+                .build();
+    }
+
+    private static LongCounter counter(Meter meter, String name, String unit, String what) {
+        return meter.counterBuilder(name).setUnit(unit).setDescription(what).build();
+    }
+}

@@ -1,0 +1,142 @@
+package dev.unbroken.kafka;
+
+import dev.unbroken.propagation.Duplicates;
+import io.opentelemetry.api.baggage.Baggage;
+import io.opentelemetry.api.baggage.propagation.W3CBaggagePropagator;
+import io.opentelemetry.api.trace.Span;
+import io.opentelemetry.api.trace.SpanContext;
+import io.opentelemetry.api.trace.propagation.W3CTraceContextPropagator;
+import io.opentelemetry.context.Context;
+import io.opentelemetry.context.propagation.TextMapGetter;
+import io.opentelemetry.context.propagation.TextMapPropagator;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import org.apache.kafka.common.header.Header;
+
+/**
+ * What the propagator of an OpenTelemetry amounts to.
+ *
+ * @param trace whether {@code traceparent} and {@code tracestate} are carried, by our grammar
+ * @param baggage whether {@code baggage} is carried, by our grammar
+ * @param foreign a propagator of another kind, or null
+ */
+record Propagators(boolean trace, boolean baggage, TextMapPropagator foreign) {
+
+    static final Propagators W3C = new Propagators(true, true, null);
+
+    private static final Set<String> W3C_FIELDS = Set.of("traceparent", "tracestate", "baggage");
+    private static final Set<String> READ_FIELDS =
+            Set.of("traceparent", "tracestate", "baggage", "ce_traceparent", "ce_tracestate");
+    private static final TextMapGetter<List<Map.Entry<String, String>>> GETTER = new PairsGetter();
+
+    /**
+     * Returns what a propagator amounts to. Without a propagator the context travels as W3C, as it does without an SDK in
+     * other languages; unless the application asked for none.
+     */
+    static Propagators of(TextMapPropagator propagator, String configured) {
+        if (propagator == TextMapPropagator.noop()) {
+            return "none".equals(configured) ? new Propagators(false, false, null) : W3C;
+        }
+        boolean isComposite = propagator.getClass().getName().endsWith(".MultiTextMapPropagator")
+                && W3C_FIELDS.containsAll(propagator.fields());
+        boolean isTrace = propagator instanceof W3CTraceContextPropagator;
+        boolean isBaggage = propagator instanceof W3CBaggagePropagator;
+        if (isComposite || isTrace || isBaggage) {
+            boolean trace = propagator.fields().contains("traceparent");
+            return new Propagators(trace, propagator.fields().contains("baggage"), null);
+        }
+        return new Propagators(false, false, propagator);
+    }
+
+    /** Returns what the application has configured for the SDK, as its auto-configuration reads it; null for nothing. */
+    static String configured() {
+        String property = System.getProperty("otel.propagators");
+        return property != null ? property : System.getenv("OTEL_PROPAGATORS");
+    }
+
+    boolean isWhole() {
+        return trace && baggage;
+    }
+
+    /** Returns whether a name, in whatever case, is that of a field that the full reader looks at. */
+    static boolean isField(String name) {
+        return READ_FIELDS.contains(name.toLowerCase(Locale.ROOT));
+    }
+
+    /** Returns what the foreign propagator makes of headers, on top of a context without span and baggage. */
+    Origin extract(Iterable<Header> headers, Duplicates duplicates, Context around) {
+        List<Map.Entry<String, String>> texts = texts(headers);
+        if (duplicates == Duplicates.LAST) {
+            Collections.reverse(texts); // propagators take the first of several values
+        }
+        try {
+            Context extracted = foreign.extract(around, texts, GETTER);
+            SpanContext span = Span.fromContext(extracted).getSpanContext();
+            Baggage baggage = Baggage.fromContext(extracted);
+            return new Origin(span.isValid() ? span : null, List.of(), baggage, List.of(), extracted);
+        } catch (Throwable failure) {
+            Failures.survived("a propagator", failure);
+            return new Origin(null, List.of(), Baggage.empty(), List.of("foreign"), null);
+        }
+    }
+
+    /** Puts what the foreign propagator writes; nothing when it raised. */
+    void inject(Context context, Fields fields) {
+        Map<String, String> written = new LinkedHashMap<>();
+        try {
+            foreign.inject(context, written, (carrier, key, value) -> carrier.put(key, value));
+            written.forEach((name, value) -> fields.put(name, value.getBytes(StandardCharsets.UTF_8)));
+            if (!written.isEmpty()) {
+                foreign.fields().forEach(fields::replace);
+            }
+        } catch (Throwable failure) {
+            Failures.survived("a propagator", failure);
+        }
+    }
+
+    /** Returns the headers that are text; a value that is not UTF-8 is no value for a propagator. */
+    private static List<Map.Entry<String, String>> texts(Iterable<Header> headers) {
+        List<Map.Entry<String, String>> texts = new ArrayList<>();
+        for (Header header : headers) {
+            if (header != null && header.key() != null && header.value() != null) {
+                try {
+                    ByteBuffer octets = ByteBuffer.wrap(header.value());
+                    String text =
+                            StandardCharsets.UTF_8.newDecoder().decode(octets).toString();
+                    texts.add(Map.entry(header.key(), text));
+                } catch (CharacterCodingException notText) {
+                    continue;
+                }
+            }
+        }
+        return texts;
+    }
+
+    private static final class PairsGetter implements TextMapGetter<List<Map.Entry<String, String>>> {
+
+        @Override
+        public Iterable<String> keys(List<Map.Entry<String, String>> carrier) {
+            return carrier.stream().map(Map.Entry::getKey).toList();
+        }
+
+        @Override
+        public String get(List<Map.Entry<String, String>> carrier, String key) {
+            if (carrier != null) {
+                for (Map.Entry<String, String> pair : carrier) {
+                    if (pair.getKey().equalsIgnoreCase(key)) {
+                        return pair.getValue();
+                    }
+                }
+            }
+            return null;
+        }
+    }
+}
