@@ -82,7 +82,7 @@ final class Semconv {
             attributes.put(PARTITION, record.partition().toString());
         }
         putMessage(record.key(), record.value(), policy, attributes);
-        putUnlessNull(CLIENT_ID, producer.clientId(), attributes);
+        putFact(CLIENT_ID, producer.clientId(), attributes);
         putServer(producer.serverAddress(), producer.serverPort(), attributes);
         return attributes.build();
     }
@@ -155,20 +155,27 @@ final class Semconv {
     }
 
     private static void putConsumer(ConsumerFacts consumer, AttributesBuilder attributes) {
-        putUnlessNull(GROUP, consumer.group(), attributes);
-        putUnlessNull(CLIENT_ID, consumer.clientId(), attributes);
+        putFact(GROUP, consumer.group(), attributes);
+        putFact(CLIENT_ID, consumer.clientId(), attributes);
         putServer(consumer.serverAddress(), consumer.serverPort(), attributes);
     }
 
     private static void putServer(String address, Integer port, AttributesBuilder attributes) {
-        putUnlessNull(SERVER_ADDRESS, address, attributes);
+        putFact(SERVER_ADDRESS, address, attributes);
         if (address != null && port != null) {
             attributes.put(SERVER_PORT, port.longValue());
         }
     }
 
-    private static void putUnlessNull(AttributeKey<String> key, String value, AttributesBuilder attributes) {
+    /** Puts what a client tells of itself; an empty text tells nothing. */
+    private static void putFact(AttributeKey<String> key, String value, AttributesBuilder attributes) {
         if (value != null && !value.isEmpty()) {
+            attributes.put(key, value);
+        }
+    }
+
+    private static void putUnlessNull(AttributeKey<String> key, String value, AttributesBuilder attributes) {
+        if (value != null) {
             attributes.put(key, value);
         }
     }
