@@ -1,0 +1,66 @@
+import type { Span } from "@opentelemetry/api";
+import type { Message, MessageBatch, MessagePayload } from "../messaging/message.js";
+import { process, type ProcessOptions } from "../messaging/process.js";
+import { receive } from "../messaging/receive.js";
+
+/** What `eachBatch` is given: a batch, and functions that stay what they are. */
+export interface BatchPayload {
+  readonly batch: MessageBatch;
+}
+
+/** What a handler of batches is given on top: `process`, for one message of the batch. */
+export interface BatchScope<M extends Message> {
+  /**
+   * Returns what the handler returns; the span of the message is current in it.
+   *
+   * @param message - a message of this batch.
+   * @param handler - is given the span.
+   */
+  readonly process: <R>(message: M, handler: (span: Span) => R) => R;
+}
+
+type MessageOf<P extends BatchPayload> = P["batch"]["messages"][number];
+
+// What was wrapped already: twice is once.
+const wrapped = new WeakSet();
+
+/**
+ * Returns a handler for `consumer.run({ eachMessage })` in which each message has its own context and CONSUMER span.
+ *
+ * @param handler - is given what the client gives, and may throw or reject: the client sees it as it was.
+ * @param options - what the consumer tells of itself, `correlation`, more `attributes`.
+ */
+export function eachMessage<P extends MessagePayload, R>(
+  handler: (payload: P) => R,
+  options: ProcessOptions = {},
+): (payload: P) => R {
+  if (wrapped.has(handler)) return handler;
+  const each = (payload: P): R => process(payload, () => handler(payload), options);
+  wrapped.add(each);
+  return each;
+}
+
+/**
+ * Returns a handler for `consumer.run({ eachBatch })`: one CLIENT span for the batch, linked to every message.
+ *
+ * The handler is given what the client gives, and `process(message, handler)`, in which a message has its own context
+ * and CONSUMER span.
+ *
+ * @param handler - may throw or reject: the client sees it as it was.
+ * @param options - what the consumer tells of itself, `correlation`, more `attributes`.
+ */
+export function eachBatch<P extends BatchPayload, R>(
+  handler: (payload: P & BatchScope<MessageOf<P>>) => R,
+  options: ProcessOptions = {},
+): (payload: P) => R {
+  if (wrapped.has(handler)) return handler as unknown as (payload: P) => R;
+  const each = (payload: P): R => {
+    const { topic, partition } = payload.batch;
+    const scope: BatchScope<MessageOf<P>> = {
+      process: (message, handle) => process({ topic, partition, message }, handle, options),
+    };
+    return receive(payload.batch, () => handler({ ...payload, ...scope }), options);
+  };
+  wrapped.add(each);
+  return each;
+}

@@ -1,0 +1,14 @@
+export { eachBatch, eachMessage, type BatchPayload, type BatchScope } from "./clients/consumer.js";
+export { traced, type ProducerOptions, type Producing } from "./clients/producer.js";
+export { forward } from "./messaging/forward.js";
+export { extract, UnknownMessage, type Message, type MessageBatch, type MessagePayload } from "./messaging/message.js";
+export { configure, type Correlation, type Policy } from "./messaging/policy.js";
+export { process, type ProcessOptions } from "./messaging/process.js";
+export { receive, type ReceiveOptions } from "./messaging/receive.js";
+export type { ClientFacts, ConsumerFacts } from "./messaging/semconv.js";
+export { inject } from "./propagation/context.js";
+export { attached, bind } from "./propagation/current.js";
+export type { Headers, HeaderValue, OutgoingHeaders } from "./propagation/headers.js";
+export { UnknownCarrier } from "./propagation/octets.js";
+export type { Duplicates } from "./propagation/read.js";
+export { VERSION } from "./version.js";

@@ -1,0 +1,30 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { context as otel, createContextKey, ROOT_CONTEXT, type Context } from "@opentelemetry/api";
+
+// Without an SDK OpenTelemetry has no context manager and keeps no context. It travels all the same: here.
+const storage = new AsyncLocalStorage<Context>();
+const PROBE = ROOT_CONTEXT.setValue(createContextKey("unbroken-probe"), true);
+
+/** Returns the current context: OpenTelemetry's, or ours where it keeps none. */
+export function active(): Context {
+  const seen = otel.active();
+  if (seen !== ROOT_CONTEXT) return seen;
+  const ours = storage.getStore();
+  return ours === undefined || hasManager() ? seen : ours;
+}
+
+/** Returns what the function returns; `context` is the current one in it and in all that it awaits. */
+export function attached<R>(context: Context, call: () => R): R {
+  return otel.with(context, () => (otel.active() === context ? call() : storage.run(context, call)));
+}
+
+/** Returns a function that runs in the context, with its own `this` and arguments. */
+export function bind<A extends unknown[], R>(call: (...args: A) => R, context: Context = active()): (...args: A) => R {
+  return function (this: unknown, ...args: A): R {
+    return attached(context, () => call.apply(this, args));
+  };
+}
+
+function hasManager(): boolean {
+  return otel.with(PROBE, () => otel.active() === PROBE);
+}

@@ -1,0 +1,83 @@
+import { UnknownCarrier } from "./octets.js";
+
+/** One value of a header, as clients give and take it. */
+export type HeaderValue = Buffer | string;
+
+/** Headers as KafkaJS and its relatives hold them: a name that repeats has an array of values. */
+export type Headers = Readonly<Record<string, HeaderValue | null | readonly (HeaderValue | null)[] | undefined>>;
+
+/** Headers to give to a producer. */
+export type OutgoingHeaders = Record<string, HeaderValue | HeaderValue[] | undefined>;
+
+/** Propagation fields in the order in which they are written. */
+export type Fields = readonly (readonly [name: string, value: string])[];
+
+/** The values of the propagation fields of a carrier, in order. */
+export interface FieldValues {
+  readonly traceparent: unknown[];
+  readonly tracestate: unknown[];
+  readonly baggage: unknown[];
+  readonly ce_traceparent: unknown[];
+  readonly ce_tracestate: unknown[];
+}
+
+const INITIALS = new Set("tTbBcC");
+export const NO_NAMES: ReadonlySet<string> = new Set();
+const NO_HEADERS: Headers = {};
+
+/**
+ * Returns the headers as an object, an empty one for none.
+ *
+ * @throws UnknownCarrier for any other shape.
+ */
+export function headersOf(headers: unknown): Headers {
+  if (headers === null || headers === undefined) return NO_HEADERS;
+  if (typeof headers !== "object" || Array.isArray(headers)) throw new UnknownCarrier(headers);
+  return headers as Headers;
+}
+
+/** Returns all values of the propagation fields, null when there is none of them. */
+export function fieldValues(headers: Headers): FieldValues | null {
+  let found: FieldValues | null = null;
+  for (const name of Object.keys(headers)) {
+    if (!INITIALS.has(name.charAt(0))) continue; // one letter of every other header is enough
+    const field = name.toLowerCase();
+    if (!isField(field)) continue;
+    found ??= { traceparent: [], tracestate: [], baggage: [], ce_traceparent: [], ce_tracestate: [] };
+    for (const value of valuesOf(headers[name])) found[field].push(value);
+  }
+  return found;
+}
+
+/** Returns the values of a header, one or many; a null is a value. */
+export function valuesOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [value];
+}
+
+/**
+ * Returns a copy of the headers without the `names` (lower case) and with the `fields` at its end.
+ *
+ * Object.fromEntries defines each name as a property of its own, `__proto__` as well.
+ */
+export function replaced(headers: Headers, fields: Fields, names: ReadonlySet<string>): OutgoingHeaders {
+  const kept: (readonly [string, unknown])[] = [];
+  for (const name of Object.keys(headers)) {
+    if (names.size > 0 && names.has(name.toLowerCase())) continue;
+    const value = headers[name];
+    kept.push([name, Array.isArray(value) ? [...(value as unknown[])] : value]);
+  }
+  return Object.fromEntries([...kept, ...fields]) as OutgoingHeaders;
+}
+
+function isField(name: string): name is keyof FieldValues {
+  switch (name) {
+    case "traceparent":
+    case "tracestate":
+    case "baggage":
+    case "ce_traceparent":
+    case "ce_tracestate":
+      return true;
+    default:
+      return false;
+  }
+}

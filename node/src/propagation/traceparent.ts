@@ -1,0 +1,43 @@
+import { InvalidHeader, octets } from "./octets.js";
+
+/** The identity of the caller: ids in lower-case hexadecimal, flags of which only *sampled* and *random* are kept. */
+export interface TraceParent {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly flags: number;
+}
+
+export const SAMPLED = 0x01;
+export const RANDOM = 0x02;
+const KNOWN_FLAGS = SAMPLED | RANDOM;
+
+// Trace Context level 2, sections 3.2.2.1 and 3.2.4. Group 5 is what a version after 00 may append.
+//   version-format = trace-id "-" parent-id "-" trace-flags      (lower-case hexadecimal)
+const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[^]*)?$/;
+const NO_TRACE = "0".repeat(32);
+const NO_SPAN = "0".repeat(16);
+
+/**
+ * Returns the parent that a `traceparent` value names.
+ *
+ * @throws InvalidHeader when the value breaks the grammar of section 3.2.2.
+ */
+export function parseTraceparent(value: unknown): TraceParent {
+  const match = TRACEPARENT.exec(octets("traceparent", value));
+  if (match === null) throw invalid("not version-traceid-parentid-flags in lower-case hexadecimal");
+  const [, version, traceId = "", spanId = "", flags = "", rest] = match;
+  if (version === "ff") throw invalid("version ff is forbidden");
+  if (version === "00" && rest !== undefined) throw invalid("version 00 ends after the flags");
+  if (traceId === NO_TRACE) throw invalid("the trace id is all zeroes");
+  if (spanId === NO_SPAN) throw invalid("the parent id is all zeroes");
+  return { traceId, spanId, flags: Number.parseInt(flags, 16) & KNOWN_FLAGS };
+}
+
+/** Returns the 55 characters of a version-00 `traceparent`. */
+export function formatTraceparent(parent: TraceParent): string {
+  return `00-${parent.traceId}-${parent.spanId}-0${(parent.flags & KNOWN_FLAGS).toString()}`;
+}
+
+function invalid(reason: string): InvalidHeader {
+  return new InvalidHeader("traceparent", reason);
+}
