@@ -67,12 +67,20 @@ abstract sealed class Block implements AutoCloseable, ImplicitContextKeyed permi
     @Override
     public final void close() {
         if (closed.compareAndSet(false, true)) {
-            try {
-                detach();
-            } catch (Throwable failure) {
-                Failures.survived("the end of a block", failure);
-            }
+            detach();
             end(error);
+        }
+    }
+
+    /**
+     * Makes the context what it was before, on the thread that opened the block. The span goes on until {@link #close},
+     * which any thread may call then. A second call does nothing, nor does a call on another thread.
+     */
+    public final void detach() {
+        try {
+            leave();
+        } catch (Throwable failure) {
+            Failures.survived("the end of a block", failure);
         }
     }
 
@@ -89,7 +97,7 @@ abstract sealed class Block implements AutoCloseable, ImplicitContextKeyed permi
         scope = context.makeCurrent();
     }
 
-    private void detach() {
+    private void leave() {
         if (scope == null || Thread.currentThread() != thread || wasThrownOut) {
             return;
         }
@@ -98,6 +106,7 @@ abstract sealed class Block implements AutoCloseable, ImplicitContextKeyed permi
             throwOut(of(current));
         }
         scope.close();
+        scope = null;
         if (Context.current() != before) {
             before.makeCurrent(); // no scope to close: this is where the thread was before the block
         }

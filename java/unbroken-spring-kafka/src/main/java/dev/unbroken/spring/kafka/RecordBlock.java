@@ -19,20 +19,17 @@ final class RecordBlock {
     private static final ThreadLocal<RecordBlock> CURRENT = new ThreadLocal<>();
 
     private final ConsumerRecord<?, ?> record;
-    private final Context around;
     private final ProcessScope scope;
     private boolean isWaiting;
     private boolean isOver;
 
-    private RecordBlock(ConsumerRecord<?, ?> record, Context around, ProcessScope scope) {
+    private RecordBlock(ConsumerRecord<?, ?> record, ProcessScope scope) {
         this.record = record;
-        this.around = around;
         this.scope = scope;
     }
 
     static RecordBlock open(Unbroken unbroken, ConsumerRecord<?, ?> record, ConsumerFacts consumer) {
-        Context around = Context.current();
-        RecordBlock block = new RecordBlock(record, around, unbroken.open(record, consumer));
+        RecordBlock block = new RecordBlock(record, unbroken.open(record, consumer));
         CURRENT.set(block);
         return block;
     }
@@ -77,16 +74,14 @@ final class RecordBlock {
     /** Ends the block on the thread that has opened it, and the span unless that is waiting. */
     void end() {
         CURRENT.remove();
-        boolean isLeftOpen;
+        scope.detach();
         synchronized (this) {
             isOver = true;
-            isLeftOpen = isWaiting;
+            if (isWaiting) {
+                return;
+            }
         }
-        if (isLeftOpen) {
-            around.makeCurrent(); // never closed: the scope below it is closed by another thread
-        } else {
-            scope.close();
-        }
+        scope.close();
     }
 
     /** Ends what {@link #await} has let wait, on any thread. */
