@@ -27,6 +27,11 @@ final class Fields {
         initials |= initial(lower);
     }
 
+    /** Returns whether the headers of an application stay as they are. */
+    boolean isEmpty() {
+        return names.isEmpty();
+    }
+
     /** Returns the headers of the application, without those that are replaced and in their order, then these. */
     List<Header> behind(Iterable<Header> given) {
         List<Header> replaced = new ArrayList<>();

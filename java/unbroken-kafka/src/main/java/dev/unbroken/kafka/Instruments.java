@@ -51,27 +51,27 @@ final class Instruments {
     }
 
     /** Records that a record has been processed, since a reading of {@link System#nanoTime}. */
-    void processed(long started, Attributes span, Throwable error, Context context) {
-        record(processDuration, secondsSince(started), Semconv.labels(span, error), context);
+    void processed(long started, Attributes labels, Throwable error, Context context) {
+        record(processDuration, secondsSince(started), Semconv.failed(labels, error), context);
     }
 
     /** Records that a record was sent, or was not. */
-    void sent(long started, Attributes span, Throwable error, Context context) {
-        Attributes labels = Semconv.labels(span, error);
-        record(operationDuration, secondsSince(started), labels, context);
-        add(sent, 1, labels);
+    void sent(long started, Attributes labels, Throwable error, Context context) {
+        Attributes outcome = Semconv.failed(labels, error);
+        record(operationDuration, secondsSince(started), outcome, context);
+        add(sent, 1, outcome);
     }
 
     /** Counts records that the application was given. */
-    void consumed(long count, Attributes span) {
-        add(consumed, count, Semconv.labels(span, null));
+    void consumed(long count, Attributes labels) {
+        add(consumed, count, labels);
     }
 
     /** Records how long a record has waited; nothing when it does not say since when. */
-    void queued(ConsumerRecord<?, ?> record, Attributes span, Context context) {
+    void queued(ConsumerRecord<?, ?> record, Attributes labels, Context context) {
         if (record.timestampType() != TimestampType.NO_TIMESTAMP_TYPE && record.timestamp() >= 0) {
             double waited = Math.max(0, System.currentTimeMillis() - record.timestamp()) / 1000.0;
-            record(queueDuration, waited, Semconv.labels(span, null), context);
+            record(queueDuration, waited, labels, context);
         }
     }
 

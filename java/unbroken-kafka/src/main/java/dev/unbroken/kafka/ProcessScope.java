@@ -18,7 +18,7 @@ public final class ProcessScope extends Block {
     private final Tracing tracing;
     private Span span = Span.getInvalid();
     private SpanContext origin;
-    private Attributes attributes;
+    private Attributes labels;
     private long started;
     private boolean isOuters;
 
@@ -75,9 +75,8 @@ public final class ProcessScope extends Block {
         if (isOuters) {
             return;
         }
-        Instruments instruments = tracing.instruments();
-        if (attributes != null && instruments != null) {
-            instruments.processed(started, attributes, error, context());
+        if (labels != null) {
+            tracing.instruments().processed(started, labels, error, context());
         }
         Tracing.end(span, error);
     }
@@ -88,9 +87,10 @@ public final class ProcessScope extends Block {
         Origin found = tracing.propagation().origin(record.headers(), policy.duplicates(), around);
         origin = found.creation();
         Context carried = found.on(around).with(this);
-        attributes = Semconv.processing(record, consumer, policy);
-        started = System.nanoTime();
-        measure(ambient, found, carried);
+        Attributes attributes = Semconv.processing(record, consumer, policy);
+        if (tracing.instruments() != null) {
+            measure(tracing.instruments(), attributes, found, carried);
+        }
         boolean isChild = origin != null && policy.correlation() == Correlation.PARENT;
         Context parent = isChild || origin == null ? carried : carried.with(Span.getInvalid());
         Span own = tracing.start(
@@ -107,16 +107,14 @@ public final class ProcessScope extends Block {
         attach(carried.with(span));
     }
 
-    private void measure(Context ambient, Origin found, Context carried) {
-        Instruments instruments = tracing.instruments();
-        if (instruments == null) {
-            return;
-        }
+    private void measure(Instruments instruments, Attributes attributes, Origin found, Context carried) {
+        labels = Semconv.labels(attributes);
         instruments.malformed(found.malformed());
-        if (!ReceiveScope.hasCounted(record, ambient)) {
-            instruments.consumed(1, attributes);
+        if (!ReceiveScope.hasCounted(record, outer())) {
+            instruments.consumed(1, labels);
         }
-        instruments.queued(record, attributes, carried);
+        instruments.queued(record, labels, carried);
+        started = System.nanoTime();
     }
 
     /** Adds what created the record, and what is current around the block unless that is linked already. */

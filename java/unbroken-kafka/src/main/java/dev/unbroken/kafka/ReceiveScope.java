@@ -48,9 +48,9 @@ public final class ReceiveScope extends Block {
         return scope;
     }
 
-    /** Returns whether the batch around has counted a record as consumed. */
-    static boolean hasCounted(ConsumerRecord<?, ?> record, Context ambient) {
-        for (Block block = of(ambient); block != null; block = block.outer()) {
+    /** Returns whether the batch that is handled in a block, or around it, has counted a record as consumed. */
+    static boolean hasCounted(ConsumerRecord<?, ?> record, Block around) {
+        for (Block block = around; block != null; block = block.outer()) {
             if (block instanceof ReceiveScope scope) {
                 return scope.counted.contains(record);
             }
@@ -73,7 +73,7 @@ public final class ReceiveScope extends Block {
         if (tracing.instruments() != null) {
             counted = Collections.newSetFromMap(new IdentityHashMap<>(records.size()));
             counted.addAll(records);
-            tracing.instruments().consumed(records.size(), attributes);
+            tracing.instruments().consumed(records.size(), Semconv.labels(attributes));
         }
         Context around = ambient.with(this);
         Span own = tracing.start(

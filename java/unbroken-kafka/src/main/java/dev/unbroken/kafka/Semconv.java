@@ -44,6 +44,9 @@ final class Semconv {
     static final List<Double> DURATION_BUCKETS =
             List.of(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0);
 
+    private static final List<AttributeKey<String>> TEXT_LABELS =
+            List.of(OPERATION_NAME, SYSTEM, DESTINATION, GROUP, SERVER_ADDRESS);
+
     static final String KAFKA = "kafka";
     static final String PROCESS = "process";
     static final String POLL = "poll";
@@ -87,20 +90,21 @@ final class Semconv {
         return attributes.build();
     }
 
-    /** Returns those of a span's attributes that go on its metrics, with the type of an error unless it is null. */
-    static Attributes labels(Attributes attributes, Throwable error) {
+    /** Returns those of a span's attributes that go on its metrics. */
+    static Attributes labels(Attributes attributes) {
         AttributesBuilder labels = Attributes.builder();
-        for (AttributeKey<String> key : List.of(OPERATION_NAME, SYSTEM, DESTINATION, GROUP, SERVER_ADDRESS)) {
+        for (AttributeKey<String> key : TEXT_LABELS) {
             putUnlessNull(key, attributes.get(key), labels);
         }
         Long port = attributes.get(SERVER_PORT);
-        if (port != null) {
-            labels.put(SERVER_PORT, port);
-        }
-        if (error != null) {
-            labels.put(ERROR_TYPE, errorType(error));
-        }
-        return labels.build();
+        return port == null ? labels.build() : labels.put(SERVER_PORT, port).build();
+    }
+
+    /** Returns labels with the type of an error, unless it is null. */
+    static Attributes failed(Attributes labels, Throwable error) {
+        return error == null
+                ? labels
+                : labels.toBuilder().put(ERROR_TYPE, errorType(error)).build();
     }
 
     /** Returns what {@code error.type} holds for an exception: the name of its class. */

@@ -27,7 +27,7 @@ final class Sending<K, V> implements ImplicitContextKeyed {
     private final long started = System.nanoTime();
     private ProducerRecord<K, V> record;
     private Context context;
-    private Attributes attributes;
+    private Attributes labels;
     private Span span = Span.getInvalid();
 
     private Sending(Tracing tracing, ProducerRecord<K, V> given, Context context) {
@@ -65,16 +65,16 @@ final class Sending<K, V> implements ImplicitContextKeyed {
 
     /** Returns whether anything waits for {@link #end}. */
     boolean isObserved() {
-        return span.isRecording() || (attributes != null && tracing.instruments() != null);
+        return span.isRecording() || labels != null;
     }
 
     /** Ends the span, once, with where the broker has put the record, or with the error. Never raises. */
     void end(RecordMetadata metadata, Throwable error) {
-        if (attributes == null || !ended.compareAndSet(false, true)) {
+        if (!isObserved() || !ended.compareAndSet(false, true)) {
             return;
         }
-        if (tracing.instruments() != null) {
-            tracing.instruments().sent(started, attributes, error, context);
+        if (labels != null) {
+            tracing.instruments().sent(started, labels, error, context);
         }
         try {
             if (error == null && metadata != null && span.isRecording()) {
@@ -105,7 +105,7 @@ final class Sending<K, V> implements ImplicitContextKeyed {
 
     private void start(Context ambient, ProducerFacts producer) {
         SpanContext current = Span.fromContext(ambient).getSpanContext();
-        Origin origin = origin(Tracing.around(ambient));
+        Origin origin = origin(ambient);
         SpanContext kept = null;
         Context around = ambient;
         if (origin.creation() != null && !current.isValid()) {
@@ -113,7 +113,10 @@ final class Sending<K, V> implements ImplicitContextKeyed {
         } else if (origin.creation() != null && isForeign(origin.creation(), current, ambient)) {
             kept = origin.creation();
         }
-        attributes = Semconv.sending(given, producer, tracing.policy());
+        Attributes attributes = Semconv.sending(given, producer, tracing.policy());
+        if (tracing.instruments() != null) {
+            labels = Semconv.labels(attributes);
+        }
         SpanContext linked = kept;
         // The context on the wire is this span's own: PRODUCER. The application's own was kept: CLIENT, linked to it.
         Span own = tracing.start(
@@ -136,6 +139,9 @@ final class Sending<K, V> implements ImplicitContextKeyed {
     }
 
     private ProducerRecord<K, V> with(Fields fields) {
+        if (fields.isEmpty()) {
+            return given;
+        }
         return new ProducerRecord<>(
                 given.topic(),
                 given.partition(),

@@ -70,11 +70,12 @@ record Tracing(Policy policy, Propagation propagation, Tracer tracer, Instrument
 
     /** Returns what of a context stays around a record: all but the span and the baggage. */
     static Context around(Context ambient) {
-        Context around = ambient;
-        if (Span.fromContextOrNull(around) != null) {
-            around = around.with(Span.getInvalid());
-        }
+        Context around = withoutSpan(ambient);
         return Baggage.fromContextOrNull(around) == null ? around : around.with(Baggage.empty());
+    }
+
+    static Context withoutSpan(Context context) {
+        return Span.fromContextOrNull(context) == null ? context : context.with(Span.getInvalid());
     }
 
     static boolean isSame(SpanContext one, SpanContext other) {
