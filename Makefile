@@ -28,6 +28,9 @@ demo: .venv/demo-installed
 test: .venv/dev-installed
 	$(BIN)/python -m tests.matrix
 
+interop: .venv/dev-installed
+	$(BIN)/python -m interop
+
 lint: .venv/dev-installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check

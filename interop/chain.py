@@ -38,7 +38,9 @@ class Service:
 _ALL = len(ORDERS) + 1
 _ATTEMPTS = len(ORDERS) + 3
 SERVICES = (
-    Service("payments", languages.java, "Payments", "StockPayments", _ATTEMPTS, _ATTEMPTS),  # the slowest starts first
+    Service(
+        "payments", languages.java, "payments.Payments", "stock.Payments", _ATTEMPTS, _ATTEMPTS
+    ),  # the slowest starts first
     Service("shipping", languages.node, "shipping", "stock/shipping", len(ORDERS), len(ORDERS)),
     Service("pricing", languages.python, "pricing", "stock.pricing", _ALL, 2 * _ALL),
     Service("dead-letters", languages.python, "dead_letters", "stock.dead_letters", 1, 1),
@@ -126,7 +128,7 @@ def traces_of(met: Sequence[Met], order: str) -> tuple[str, ...]:
 
 
 def _create_topics(bootstrap: str, suffix: str) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 3})
     names = [name.format(suffix) if "{}" in name else f"{name}{suffix}" for name in TOPICS]
     for created in admin.create_topics([NewTopic(name, 1, 1) for name in names]).values():
         created.result(30)

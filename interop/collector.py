@@ -12,14 +12,14 @@ from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-_REQUESTS = {
+_REQUESTS: dict[str, tuple[Any, str]] = {
     "/v1/traces": (ExportTraceServiceRequest, "resourceSpans"),
     "/v1/metrics": (ExportMetricsServiceRequest, "resourceMetrics"),
 }
 
 
 class Collector:
-    """What was taken: OTLP as dictionaries, with the names of its JSON and ids in base64, by the name of the service."""
+    """What was taken, by the name of the service: OTLP as dictionaries, with the names of its JSON, ids in base64."""
 
     def __init__(self, url: str) -> None:
         self.url = url

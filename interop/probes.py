@@ -1,0 +1,27 @@
+"""The programs that write and read messages as they are told, one for each client: their commands, by its name."""
+
+from collections.abc import Callable
+
+from interop import languages
+
+PROBES: dict[str, tuple[Callable[[str], list[str]], str]] = {
+    "confluent-kafka": (languages.python, "confluent_probe"),
+    "aiokafka": (languages.python, "aiokafka_probe"),
+    "kafka-python": (languages.python, "kafka_python_probe"),
+    "kafka-clients": (languages.java, "probe.KafkaProbe"),
+    "spring-kafka": (languages.java, "probe.SpringProbe"),
+    "kafkajs": (languages.node, "kafkajs_probe"),
+}
+
+LANGUAGES = {"Python": "confluent-kafka", "Java": "kafka-clients", "Node": "kafkajs"}
+"""The client by which each language runs the scenario that all have to do the same way."""
+
+
+def command(client: str) -> list[str]:
+    """Return the command of the probe of a client; what it speaks is told in `interop/python/probe.py`.
+
+    Raises:
+        Unavailable: its language is missing on this machine.
+    """
+    language, program = PROBES[client]
+    return language(program)
