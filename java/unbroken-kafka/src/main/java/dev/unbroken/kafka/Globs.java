@@ -4,11 +4,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
 
 /** Glob patterns of topics, as Python's {@code fnmatch.fnmatchcase} reads them; each topic is matched once. */
 final class Globs {
 
     private static final int MAX_REMEMBERED = 1024;
+    private static final Pattern NOTHING = Pattern.compile("(?!)");
 
     private final List<String> patterns;
     private final List<Pattern> compiled;
@@ -60,7 +62,11 @@ final class Globs {
                 regex.append(Pattern.quote(String.valueOf(character)));
             }
         }
-        return Pattern.compile(regex.toString(), Pattern.DOTALL);
+        try {
+            return Pattern.compile(regex.toString(), Pattern.DOTALL);
+        } catch (PatternSyntaxException emptyRange) { // [z-a] matches nothing
+            return NOTHING;
+        }
     }
 
     /** Returns where the {@code ]} of a class stands, -1 when there is none: then the bracket is a character. */
