@@ -22,7 +22,7 @@ final class Percent {
             octets.write(octet >= 0 ? octet : character);
             position += octet >= 0 ? 2 : 0;
         }
-        return octets.toString(StandardCharsets.UTF_8);
+        return Utf8.decoded(octets.toByteArray());
     }
 
     /** Writes text with everything encoded but letters, digits, {@code _ . - ~} and the characters of {@code safe}. */
