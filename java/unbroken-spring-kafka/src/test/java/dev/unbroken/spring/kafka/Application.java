@@ -26,6 +26,7 @@ final class Application implements AutoCloseable {
                 "spring.kafka.bootstrap-servers=" + broker.bootstrap(),
                 "spring.kafka.consumer.group-id=" + UUID.randomUUID(),
                 "spring.kafka.consumer.auto-offset-reset=earliest",
+                "spring.kafka.consumer.properties[metadata.max.age.ms]=1000",
                 "spring.kafka.listener.poll-timeout=100ms"));
         all.addAll(List.of(properties));
         return new Application(new SpringApplicationBuilder(classes.toArray(Class<?>[]::new))
