@@ -8,6 +8,8 @@ import io.opentelemetry.api.metrics.Meter;
 import io.opentelemetry.api.metrics.MeterProvider;
 import io.opentelemetry.context.Context;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.record.TimestampType;
@@ -15,6 +17,9 @@ import org.apache.kafka.common.record.TimestampType;
 /** The instruments of one OpenTelemetry; durations in seconds. None of the methods raises. */
 final class Instruments {
 
+    private static final int MAX_REMEMBERED = 1024;
+
+    private final Map<Series, Attributes> remembered = new ConcurrentHashMap<>();
     private final DoubleHistogram processDuration;
     private final DoubleHistogram operationDuration;
     private final DoubleHistogram queueDuration;
@@ -50,6 +55,16 @@ final class Instruments {
         }
     }
 
+    /** Returns what goes on the metrics of the records of a consumer; the topic may be null. */
+    Attributes labels(String operation, String topic, ConsumerFacts consumer) {
+        return labels(new Series(operation, topic, consumer.group(), consumer.serverAddress(), consumer.serverPort()));
+    }
+
+    /** Returns what goes on the metrics of the records of a producer. */
+    Attributes labels(String operation, String topic, ProducerFacts producer) {
+        return labels(new Series(operation, topic, null, producer.serverAddress(), producer.serverPort()));
+    }
+
     /** Records that a record has been processed, since a reading of {@link System#nanoTime}. */
     void processed(long started, Attributes labels, Throwable error, Context context) {
         record(processDuration, secondsSince(started), Semconv.failed(labels, error), context);
@@ -81,6 +96,21 @@ final class Instruments {
             add(malformed, 1, Attributes.of(Semconv.SYSTEM, Semconv.KAFKA, Semconv.MALFORMED_FIELD, field));
         }
     }
+
+    /** Of the series that were seen first the labels are made once. */
+    private Attributes labels(Series series) {
+        Attributes labels = remembered.get(series);
+        if (labels == null) {
+            labels =
+                    Semconv.labels(series.operation(), series.topic(), series.group(), series.address(), series.port());
+            if (remembered.size() < MAX_REMEMBERED) {
+                remembered.put(series, labels);
+            }
+        }
+        return labels;
+    }
+
+    private record Series(String operation, String topic, String group, String address, Integer port) {}
 
     private static void record(DoubleHistogram histogram, double value, Attributes labels, Context context) {
         try {

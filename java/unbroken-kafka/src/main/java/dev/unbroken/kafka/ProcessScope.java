@@ -87,18 +87,15 @@ public final class ProcessScope extends Block {
         Origin found = tracing.propagation().origin(record.headers(), policy.duplicates(), around);
         origin = found.creation();
         Context carried = found.on(around).with(this);
-        Attributes attributes = Semconv.processing(record, consumer, policy);
         if (tracing.instruments() != null) {
-            measure(tracing.instruments(), attributes, found, carried);
+            measure(tracing.instruments(), consumer, found, carried);
         }
         boolean isChild = origin != null && policy.correlation() == Correlation.PARENT;
         Context parent = isChild || origin == null ? carried : carried.with(Span.getInvalid());
-        Span own = tracing.start(
-                record.topic(),
-                SpanKind.CONSUMER,
-                attributes,
-                parent,
-                builder -> addLinks(builder, found, Span.fromContext(ambient).getSpanContext()));
+        Span own = tracing.start(Semconv.PROCESS, record.topic(), SpanKind.CONSUMER, parent, builder -> {
+            Semconv.processing(record, consumer, policy, builder::setAttribute);
+            addLinks(builder, found, Span.fromContext(ambient).getSpanContext());
+        });
         if (own != null) {
             span = own;
         } else if (origin != null) {
@@ -107,8 +104,8 @@ public final class ProcessScope extends Block {
         attach(carried.with(span));
     }
 
-    private void measure(Instruments instruments, Attributes attributes, Origin found, Context carried) {
-        labels = Semconv.labels(attributes);
+    private void measure(Instruments instruments, ConsumerFacts consumer, Origin found, Context carried) {
+        labels = instruments.labels(Semconv.PROCESS, record.topic(), consumer);
         instruments.malformed(found.malformed());
         if (!ReceiveScope.hasCounted(record, outer())) {
             instruments.consumed(1, labels);

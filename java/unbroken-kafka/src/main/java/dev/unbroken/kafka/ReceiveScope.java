@@ -69,19 +69,18 @@ public final class ReceiveScope extends Block {
     }
 
     private void start(Context ambient, List<ConsumerRecord<?, ?>> records, ConsumerFacts consumer) {
-        Attributes attributes = Semconv.receiving(topicOf(records), records.size(), consumer);
-        if (tracing.instruments() != null) {
+        String topic = topicOf(records);
+        Instruments instruments = tracing.instruments();
+        if (instruments != null) {
             counted = Collections.newSetFromMap(new IdentityHashMap<>(records.size()));
             counted.addAll(records);
-            tracing.instruments().consumed(records.size(), Semconv.labels(attributes));
+            instruments.consumed(records.size(), instruments.labels(Semconv.POLL, topic, consumer));
         }
         Context around = ambient.with(this);
-        Span own = tracing.start(
-                attributes.get(Semconv.DESTINATION),
-                SpanKind.CLIENT,
-                attributes,
-                around,
-                builder -> records.forEach(record -> addLinks(builder, record)));
+        Span own = tracing.start(Semconv.POLL, topic, SpanKind.CLIENT, around, builder -> {
+            Semconv.receiving(topic, records.size(), consumer, builder::setAttribute);
+            records.forEach(record -> addLinks(builder, record));
+        });
         if (own != null) {
             span = own;
             around = around.with(own);

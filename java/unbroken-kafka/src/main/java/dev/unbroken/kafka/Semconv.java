@@ -44,9 +44,6 @@ final class Semconv {
     static final List<Double> DURATION_BUCKETS =
             List.of(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0);
 
-    private static final List<AttributeKey<String>> TEXT_LABELS =
-            List.of(OPERATION_NAME, SYSTEM, DESTINATION, GROUP, SERVER_ADDRESS);
-
     static final String KAFKA = "kafka";
     static final String PROCESS = "process";
     static final String POLL = "poll";
@@ -55,49 +52,53 @@ final class Semconv {
 
     private Semconv() {}
 
-    /** Returns the attributes of the process span of a record; the key only when the policy says so. */
-    static Attributes processing(ConsumerRecord<?, ?> record, ConsumerFacts consumer, Policy policy) {
-        AttributesBuilder attributes = operation(PROCESS, PROCESS).put(DESTINATION, record.topic());
-        putVarying(record, policy, attributes);
-        putConsumer(consumer, attributes);
-        return attributes.build();
+    /** What takes attributes: the builder of a span, or of attributes. */
+    interface Attributed {
+        <T> Object put(AttributeKey<T> key, T value);
+    }
+
+    /** Puts the attributes of the process span of a record; the key only when the policy says so. */
+    static void processing(ConsumerRecord<?, ?> record, ConsumerFacts consumer, Policy policy, Attributed span) {
+        putOperation(PROCESS, PROCESS, span);
+        span.put(DESTINATION, record.topic());
+        putVarying(record, policy, span);
+        putConsumer(consumer, span);
     }
 
     /** Returns what differs between the records of a batch: partition, offset, key, tombstone. */
     static Attributes varying(ConsumerRecord<?, ?> record, Policy policy) {
         AttributesBuilder attributes = Attributes.builder();
-        putVarying(record, policy, attributes);
+        putVarying(record, policy, attributes::put);
         return attributes.build();
     }
 
-    /** Returns the attributes of the span of a batch; the topic only when there is one for all, else null. */
-    static Attributes receiving(String topic, int count, ConsumerFacts consumer) {
-        AttributesBuilder attributes = operation(POLL, RECEIVE).put(MESSAGE_COUNT, (long) count);
-        putUnlessNull(DESTINATION, topic, attributes);
-        putConsumer(consumer, attributes);
-        return attributes.build();
+    /** Puts the attributes of the span of a batch; the topic only when there is one for all, else null. */
+    static void receiving(String topic, int count, ConsumerFacts consumer, Attributed span) {
+        putOperation(POLL, RECEIVE, span);
+        span.put(MESSAGE_COUNT, (long) count);
+        putUnlessNull(DESTINATION, topic, span);
+        putConsumer(consumer, span);
     }
 
-    /** Returns the attributes of the send span of a record; the partition only when the application chose it. */
-    static Attributes sending(ProducerRecord<?, ?> record, ProducerFacts producer, Policy policy) {
-        AttributesBuilder attributes = operation(SEND, SEND).put(DESTINATION, record.topic());
+    /** Puts the attributes of the send span of a record; the partition only when the application chose it. */
+    static void sending(ProducerRecord<?, ?> record, ProducerFacts producer, Policy policy, Attributed span) {
+        putOperation(SEND, SEND, span);
+        span.put(DESTINATION, record.topic());
         if (record.partition() != null) {
-            attributes.put(PARTITION, record.partition().toString());
+            span.put(PARTITION, record.partition().toString());
         }
-        putMessage(record.key(), record.value(), policy, attributes);
-        putFact(CLIENT_ID, producer.clientId(), attributes);
-        putServer(producer.serverAddress(), producer.serverPort(), attributes);
-        return attributes.build();
+        putMessage(record.key(), record.value(), policy, span);
+        putFact(CLIENT_ID, producer.clientId(), span);
+        putServer(producer.serverAddress(), producer.serverPort(), span);
     }
 
-    /** Returns those of a span's attributes that go on its metrics. */
-    static Attributes labels(Attributes attributes) {
-        AttributesBuilder labels = Attributes.builder();
-        for (AttributeKey<String> key : TEXT_LABELS) {
-            putUnlessNull(key, attributes.get(key), labels);
-        }
-        Long port = attributes.get(SERVER_PORT);
-        return port == null ? labels.build() : labels.put(SERVER_PORT, port).build();
+    /** Returns what goes on the metrics of an operation; each but its name may be null. */
+    static Attributes labels(String operation, String topic, String group, String address, Integer port) {
+        AttributesBuilder labels = Attributes.builder().put(SYSTEM, KAFKA).put(OPERATION_NAME, operation);
+        putUnlessNull(DESTINATION, topic, labels::put);
+        putFact(GROUP, group, labels::put);
+        putServer(address, port, labels::put);
+        return labels.build();
     }
 
     /** Returns labels with the type of an error, unless it is null. */
@@ -140,16 +141,19 @@ final class Semconv {
         return null;
     }
 
-    private static AttributesBuilder operation(String name, String type) {
-        return Attributes.builder().put(SYSTEM, KAFKA).put(OPERATION_NAME, name).put(OPERATION_TYPE, type);
+    private static void putOperation(String name, String type, Attributed span) {
+        span.put(SYSTEM, KAFKA);
+        span.put(OPERATION_NAME, name);
+        span.put(OPERATION_TYPE, type);
     }
 
-    private static void putVarying(ConsumerRecord<?, ?> record, Policy policy, AttributesBuilder attributes) {
-        attributes.put(PARTITION, Integer.toString(record.partition())).put(OFFSET, record.offset());
+    private static void putVarying(ConsumerRecord<?, ?> record, Policy policy, Attributed attributes) {
+        attributes.put(PARTITION, Integer.toString(record.partition()));
+        attributes.put(OFFSET, record.offset());
         putMessage(record.key(), record.value(), policy, attributes);
     }
 
-    private static void putMessage(Object key, Object value, Policy policy, AttributesBuilder attributes) {
+    private static void putMessage(Object key, Object value, Policy policy, Attributed attributes) {
         if (key != null && policy.messageKey()) {
             putUnlessNull(KEY, text(key), attributes);
         }
@@ -158,13 +162,13 @@ final class Semconv {
         }
     }
 
-    private static void putConsumer(ConsumerFacts consumer, AttributesBuilder attributes) {
+    private static void putConsumer(ConsumerFacts consumer, Attributed attributes) {
         putFact(GROUP, consumer.group(), attributes);
         putFact(CLIENT_ID, consumer.clientId(), attributes);
         putServer(consumer.serverAddress(), consumer.serverPort(), attributes);
     }
 
-    private static void putServer(String address, Integer port, AttributesBuilder attributes) {
+    private static void putServer(String address, Integer port, Attributed attributes) {
         putFact(SERVER_ADDRESS, address, attributes);
         if (address != null && port != null) {
             attributes.put(SERVER_PORT, port.longValue());
@@ -172,13 +176,13 @@ final class Semconv {
     }
 
     /** Puts what a client tells of itself; an empty text tells nothing. */
-    private static void putFact(AttributeKey<String> key, String value, AttributesBuilder attributes) {
+    private static void putFact(AttributeKey<String> key, String value, Attributed attributes) {
         if (value != null && !value.isEmpty()) {
             attributes.put(key, value);
         }
     }
 
-    private static void putUnlessNull(AttributeKey<String> key, String value, AttributesBuilder attributes) {
+    private static void putUnlessNull(AttributeKey<String> key, String value, Attributed attributes) {
         if (value != null) {
             attributes.put(key, value);
         }

@@ -113,18 +113,18 @@ final class Sending<K, V> implements ImplicitContextKeyed {
         } else if (origin.creation() != null && isForeign(origin.creation(), current, ambient)) {
             kept = origin.creation();
         }
-        Attributes attributes = Semconv.sending(given, producer, tracing.policy());
         if (tracing.instruments() != null) {
-            labels = Semconv.labels(attributes);
+            labels = tracing.instruments().labels(Semconv.SEND, given.topic(), producer);
         }
         SpanContext linked = kept;
         // The context on the wire is this span's own: PRODUCER. The application's own was kept: CLIENT, linked to it.
-        Span own = tracing.start(
-                given.topic(), kept == null ? SpanKind.PRODUCER : SpanKind.CLIENT, attributes, around, builder -> {
-                    if (linked != null) {
-                        builder.addLink(linked);
-                    }
-                });
+        SpanKind kind = kept == null ? SpanKind.PRODUCER : SpanKind.CLIENT;
+        Span own = tracing.start(Semconv.SEND, given.topic(), kind, around, builder -> {
+            Semconv.sending(given, producer, tracing.policy(), builder::setAttribute);
+            if (linked != null) {
+                builder.addLink(linked);
+            }
+        });
         if (own != null) {
             span = own;
             context = around.with(own).with(this);

@@ -2,7 +2,6 @@ package dev.unbroken.kafka;
 
 import io.opentelemetry.api.OpenTelemetry;
 import io.opentelemetry.api.baggage.Baggage;
-import io.opentelemetry.api.common.Attributes;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanBuilder;
 import io.opentelemetry.api.trace.SpanContext;
@@ -33,18 +32,21 @@ record Tracing(Policy policy, Propagation propagation, Tracer tracer, Instrument
                 policy, propagationOf(openTelemetry), tracerOf(openTelemetry), Instruments.of(openTelemetry));
     }
 
-    /** Returns a started span, null where none is wanted or none can be had. */
-    Span start(String destination, SpanKind kind, Attributes attributes, Context parent, Consumer<SpanBuilder> links) {
+    /**
+     * Returns a started span, null where none is wanted or none can be had.
+     *
+     * @param operation the first part of its name
+     * @param topic the second part, or null
+     * @param described puts attributes and links, which the sampler then sees
+     */
+    Span start(String operation, String topic, SpanKind kind, Context parent, Consumer<SpanBuilder> described) {
         if (tracer == null || !policy.spans()) {
             return null;
         }
         try {
-            String operation = attributes.get(Semconv.OPERATION_NAME);
-            SpanBuilder builder = tracer.spanBuilder(destination == null ? operation : operation + ' ' + destination)
-                    .setSpanKind(kind)
-                    .setParent(parent)
-                    .setAllAttributes(attributes);
-            links.accept(builder);
+            String name = topic == null ? operation : operation + ' ' + topic;
+            SpanBuilder builder = tracer.spanBuilder(name).setSpanKind(kind).setParent(parent);
+            described.accept(builder);
             Span span = builder.startSpan();
             return span.getSpanContext().isValid() ? span : null;
         } catch (Throwable failure) {
