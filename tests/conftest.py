@@ -1,10 +1,11 @@
 """The servers that tests talk to, and the check that every test ends with the context it began with."""
 
+import functools
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -102,6 +103,12 @@ def _entered(config: pytest.Config, stack: ExitStack, name: str, server: Abstrac
         return stack.enter_context(server)
     except Unavailable as error:
         _leave_out(config, name, str(error))
+
+
+@pytest.fixture(scope="session")
+def leave_out(pytestconfig: pytest.Config) -> Callable[[str, str], NoReturn]:
+    """Ends a test for what this machine lacks, given its name and how to get it: skipped, or failed with CI=true."""
+    return functools.partial(_leave_out, pytestconfig)
 
 
 @pytest.fixture(autouse=True)
