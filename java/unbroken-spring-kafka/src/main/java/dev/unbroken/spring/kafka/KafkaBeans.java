@@ -81,7 +81,8 @@ final class KafkaBeans implements BeanPostProcessor {
     }
 
     private <K, V> void trace(ProducerFactory<K, V> factory) {
-        boolean isTraced = factory.getPostProcessors().stream().anyMatch(UnbrokenProducerPostProcessor.class::isInstance);
+        boolean isTraced =
+                factory.getPostProcessors().stream().anyMatch(UnbrokenProducerPostProcessor.class::isInstance);
         if (!isTraced && !observed.contains(factory)) {
             ClientFacts facts = new ClientFacts(factory::getConfigurationProperties);
             factory.addPostProcessor(new UnbrokenProducerPostProcessor<>(unbroken, facts));
@@ -109,7 +110,9 @@ final class KafkaBeans implements BeanPostProcessor {
     }
 
     private <K, V> BatchInterceptor<K, V> ofBatches(BatchInterceptor<K, V> known, ClientFacts facts) {
-        return known instanceof UnbrokenBatchInterceptor ? known : new UnbrokenBatchInterceptor<>(unbroken, known, facts);
+        return known instanceof UnbrokenBatchInterceptor
+                ? known
+                : new UnbrokenBatchInterceptor<>(unbroken, known, facts);
     }
 
     private static Map<String, Object> settings(ConsumerFactory<?, ?> factory) {
@@ -122,7 +125,8 @@ final class KafkaBeans implements BeanPostProcessor {
     }
 
     private static void stepAside(String name) {
-        log.warn("unbroken: the bean '" + name + "' is not traced, because its observationEnabled is set. Two that trace"
-                + " the same record break its trace: switch one of them off.");
+        log.warn(
+                "unbroken: the bean '" + name + "' is not traced, because its observationEnabled is set. Two that trace"
+                        + " the same record break its trace: switch one of them off.");
     }
 }

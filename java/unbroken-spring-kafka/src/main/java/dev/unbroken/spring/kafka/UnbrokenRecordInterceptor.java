@@ -56,8 +56,7 @@ public final class UnbrokenRecordInterceptor<K, V> implements RecordInterceptor<
      * @param delegate is called inside the block of each record; may be null
      * @param settings the consumers' settings, of which the server is put on the spans
      */
-    public UnbrokenRecordInterceptor(
-            Unbroken unbroken, RecordInterceptor<K, V> delegate, Map<String, ?> settings) {
+    public UnbrokenRecordInterceptor(Unbroken unbroken, RecordInterceptor<K, V> delegate, Map<String, ?> settings) {
         this(constant(unbroken), delegate, new ClientFacts(constant(settings)));
     }
 

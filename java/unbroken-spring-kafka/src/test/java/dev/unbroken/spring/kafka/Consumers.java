@@ -15,8 +15,9 @@ final class Consumers {
     @SuppressWarnings("unchecked")
     static Consumer<String, String> mock() {
         return (Consumer<String, String>) Proxy.newProxyInstance(
-                Consumers.class.getClassLoader(), new Class<?>[] {Consumer.class}, (proxy, method, arguments) -> switch (
-                        method.getName()) {
+                Consumers.class.getClassLoader(),
+                new Class<?>[] {Consumer.class},
+                (proxy, method, arguments) -> switch (method.getName()) {
                     case "groupMetadata" -> new ConsumerGroupMetadata(GROUP);
                     case "metrics" -> Map.of();
                     default -> throw new UnsupportedOperationException(method.getName());

@@ -71,8 +71,8 @@ class ContainerTest {
             broker.send(topic, "no integer");
             ConsumerRecord<byte[], byte[]> deadLetter =
                     broker.read(topic + "-dlt", 1).get(0);
-            SpanData processed = spans.await(1, span -> span.getKind() == SpanKind.CONSUMER)
-                    .get(0);
+            SpanData processed =
+                    spans.await(1, span -> span.getKind() == SpanKind.CONSUMER).get(0);
             SpanData sent = spans.only(SpanKind.PRODUCER);
 
             assertEquals(
@@ -124,8 +124,8 @@ class ContainerTest {
             assertSame(Context.root(), application.bean(ContextProbe.class).awaitPoll());
             assertEquals(1, spans.open());
             listener.work.completeExceptionally(new IllegalStateException("poison"));
-            SpanData processed = spans.await(1, span -> span.getKind() == SpanKind.CONSUMER)
-                    .get(0);
+            SpanData processed =
+                    spans.await(1, span -> span.getKind() == SpanKind.CONSUMER).get(0);
 
             assertEquals(spanId, processed.getSpanId());
             assertEquals(

@@ -77,7 +77,10 @@ class DeadLetterTest {
                 attempts.stream().map(SpanData::getParentSpanId).toList());
         assertEquals(
                 List.of(StatusCode.ERROR),
-                attempts.stream().map(span -> span.getStatus().getStatusCode()).distinct().toList());
+                attempts.stream()
+                        .map(span -> span.getStatus().getStatusCode())
+                        .distinct()
+                        .toList());
     }
 
     @Test
@@ -99,8 +102,7 @@ class DeadLetterTest {
                 Records.value(deadLetter.headers(), "unbroken-origin").split("-")[2]);
         assertEquals(topic + "/0/0", Records.value(deadLetter.headers(), "unbroken-source"));
         assertEquals("1", Records.value(deadLetter.headers(), "unbroken-attempt"));
-        assertEquals(
-                "java.lang.IllegalStateException: poison", Records.value(deadLetter.headers(), "unbroken-error"));
+        assertEquals("java.lang.IllegalStateException: poison", Records.value(deadLetter.headers(), "unbroken-error"));
     }
 
     @Test

@@ -7,10 +7,10 @@ import dev.unbroken.kafka.Unbroken;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Headers;
-import org.apache.kafka.clients.producer.Producer;
 import org.junit.jupiter.api.Test;
 import org.springframework.kafka.core.KafkaTemplate;
 import org.springframework.kafka.core.ProducerFactory;
@@ -71,8 +71,7 @@ class ForwardedHeadersTest {
         DeadLetterPublishingRecoverer recoverer = new DeadLetterPublishingRecoverer(
                 new KafkaTemplate<>(factory), (failed, error) -> new TopicPartition("orders-dlt", 0));
         recoverer.addHeadersFunction(new ForwardedHeaders(unbroken));
-        recoverer.accept(
-                record, new ListenerExecutionFailedException("wrapped", new IllegalStateException("poison")));
+        recoverer.accept(record, new ListenerExecutionFailedException("wrapped", new IllegalStateException("poison")));
         return sent.get(0).headers();
     }
 }

@@ -19,8 +19,9 @@ final class Producers {
     @SuppressWarnings("unchecked")
     static <K, V> Producer<K, V> keeping(List<ProducerRecord<K, V>> sent) {
         return (Producer<K, V>) Proxy.newProxyInstance(
-                Producers.class.getClassLoader(), new Class<?>[] {Producer.class}, (proxy, method, arguments) -> switch (
-                        method.getName()) {
+                Producers.class.getClassLoader(),
+                new Class<?>[] {Producer.class},
+                (proxy, method, arguments) -> switch (method.getName()) {
                     case "send" -> {
                         sent.add((ProducerRecord<K, V>) arguments[0]);
                         RecordMetadata metadata =

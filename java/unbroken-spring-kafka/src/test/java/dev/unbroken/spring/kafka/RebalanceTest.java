@@ -3,6 +3,7 @@ package dev.unbroken.spring.kafka;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 
+import dev.unbroken.kafka.Unbroken;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.context.Context;
@@ -22,8 +23,6 @@ import org.springframework.kafka.listener.ConsumerAwareRebalanceListener;
 import org.springframework.kafka.listener.ContainerProperties;
 import org.springframework.kafka.listener.KafkaMessageListenerContainer;
 import org.springframework.kafka.listener.MessageListener;
-
-import dev.unbroken.kafka.Unbroken;
 
 /** Two containers of one group, of which the second comes later. */
 class RebalanceTest {
@@ -74,8 +73,14 @@ class RebalanceTest {
             }
         });
         Map<String, Object> settings = Map.of(
-                "bootstrap.servers", broker.bootstrap(), "auto.offset.reset", "earliest", "key.deserializer",
-                StringDeserializer.class, "value.deserializer", StringDeserializer.class);
+                "bootstrap.servers",
+                broker.bootstrap(),
+                "auto.offset.reset",
+                "earliest",
+                "key.deserializer",
+                StringDeserializer.class,
+                "value.deserializer",
+                StringDeserializer.class);
         KafkaMessageListenerContainer<Object, Object> container =
                 new KafkaMessageListenerContainer<>(new DefaultKafkaConsumerFactory<>(settings), properties);
         container.setRecordInterceptor(

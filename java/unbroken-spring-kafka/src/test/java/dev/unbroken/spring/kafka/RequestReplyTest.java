@@ -49,8 +49,8 @@ class RequestReplyTest {
             }
             asking.end();
             List<SpanData> sent = spans.await(2, span -> span.getKind() == SpanKind.PRODUCER);
-            SpanData processed = spans.await(1, span -> span.getKind() == SpanKind.CONSUMER)
-                    .get(0);
+            SpanData processed =
+                    spans.await(1, span -> span.getKind() == SpanKind.CONSUMER).get(0);
             SpanData polled =
                     spans.await(1, span -> span.getKind() == SpanKind.CLIENT).get(0);
 
@@ -82,8 +82,7 @@ class RequestReplyTest {
                 @Value("${replies}") String replies) {
             ConcurrentMessageListenerContainer<String, String> container = factory.createContainer(replies);
             container.getContainerProperties().setGroupId(replies);
-            ReplyingKafkaTemplate<String, String, String> template =
-                    new ReplyingKafkaTemplate<>(producers, container);
+            ReplyingKafkaTemplate<String, String, String> template = new ReplyingKafkaTemplate<>(producers, container);
             factory.setReplyTemplate(template);
             return template;
         }

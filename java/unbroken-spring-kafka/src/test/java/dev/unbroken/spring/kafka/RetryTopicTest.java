@@ -43,8 +43,8 @@ class RetryTopicTest {
     void anOrderFailsThreeTimes() {
         Broker broker = Broker.real();
         String topic = broker.topic("orders", 1);
-        application =
-                Application.start(spans, broker, List.of(Shop.class, Retries.class, ContextProbe.class), "topic=" + topic);
+        application = Application.start(
+                spans, broker, List.of(Shop.class, Retries.class, ContextProbe.class), "topic=" + topic);
         broker.send(topic, "order 1");
         // By their starts: the handler of dead letters, on its own thread, may end before the attempt that sent to it.
         attempts = spans.await(4, span -> span.getKind() == SpanKind.CONSUMER && isAttempt(span)).stream()
@@ -90,7 +90,8 @@ class RetryTopicTest {
         assertEquals(
                 List.of(1),
                 wire.stream()
-                        .map(record -> Records.values(record.headers(), "traceparent").size())
+                        .map(record ->
+                                Records.values(record.headers(), "traceparent").size())
                         .distinct()
                         .toList());
         assertEquals(

@@ -41,7 +41,8 @@ class TransactionTest {
     void aRecordThatIsRolledBackOnceIsSentOnInTheTraceOfItsOrder(boolean isInterceptedBefore) {
         try (Application application = start(InterceptedBefore.class, "intercepted-before=" + isInterceptedBefore)) {
             broker.send(topic, "fail once");
-            ConsumerRecord<byte[], byte[]> sent = broker.read(topic + "-paid", 1).get(0);
+            ConsumerRecord<byte[], byte[]> sent =
+                    broker.read(topic + "-paid", 1).get(0);
             List<SpanData> processed = spans.await(2, span -> span.getKind() == SpanKind.CONSUMER);
 
             assertEquals(
@@ -62,14 +63,14 @@ class TransactionTest {
     void aRecordWhoseProducerIsFencedHasASpanThatEnds() {
         try (Application application = start(Shop.class)) {
             broker.send(topic, "fence");
-            SpanData fenced = spans.await(1, span -> span.getKind() == SpanKind.CONSUMER)
-                    .get(0);
+            SpanData fenced =
+                    spans.await(1, span -> span.getKind() == SpanKind.CONSUMER).get(0);
 
             assertEquals(RecordAbandoned.class.getName(), fenced.getAttributes().get(ERROR_TYPE));
             assertClean(application);
             broker.send(topic, "afterwards");
-            SpanData next = spans.await(2, span -> span.getKind() == SpanKind.CONSUMER)
-                    .get(1);
+            SpanData next =
+                    spans.await(2, span -> span.getKind() == SpanKind.CONSUMER).get(1);
             assertNull(next.getAttributes().get(ERROR_TYPE));
         }
     }
@@ -86,8 +87,7 @@ class TransactionTest {
                 "spring.kafka.producer.transaction-id-prefix=" + prefix,
                 "spring.kafka.consumer.enable-auto-commit=false"));
         all.addAll(List.of(properties));
-        return Application.start(
-                spans, broker, List.of(configuration, ContextProbe.class), all.toArray(String[]::new));
+        return Application.start(spans, broker, List.of(configuration, ContextProbe.class), all.toArray(String[]::new));
     }
 
     @Configuration

@@ -57,11 +57,8 @@ class UnbrokenAutoConfigurationTest {
     @Test
     void theInterceptorsOfTheApplicationAreWrapped() {
         try (Application application = start(Intercepting.class)) {
-            assertSame(
-                    application.bean(RecordInterceptor.class),
-                    field(recordInterceptor(application), "delegate"));
-            assertSame(
-                    application.bean(BatchInterceptor.class), field(batchInterceptor(application), "delegate"));
+            assertSame(application.bean(RecordInterceptor.class), field(recordInterceptor(application), "delegate"));
+            assertSame(application.bean(BatchInterceptor.class), field(batchInterceptor(application), "delegate"));
         }
     }
 
@@ -103,8 +100,9 @@ class UnbrokenAutoConfigurationTest {
     @Test
     void aRecovererDoesNotWhenThatIsSwitchedOff() {
         try (Application application = start(WithRecoverer.class, "unbroken.forward-headers=false")) {
-            assertFalse(field(application.bean(DeadLetterPublishingRecoverer.class), "headersFunction")
-                    instanceof ForwardedHeaders);
+            assertFalse(
+                    field(application.bean(DeadLetterPublishingRecoverer.class), "headersFunction")
+                            instanceof ForwardedHeaders);
         }
     }
 

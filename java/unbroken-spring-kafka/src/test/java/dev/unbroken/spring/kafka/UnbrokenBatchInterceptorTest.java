@@ -56,8 +56,7 @@ class UnbrokenBatchInterceptorTest {
         SpanData poll = spans.only(SpanKind.CLIENT);
         assertEquals("poll orders", poll.getName());
         assertEquals(2, poll.getLinks().size());
-        assertEquals(
-                2L, poll.getAttributes().get(AttributeKey.longKey("messaging.batch.message_count")));
+        assertEquals(2L, poll.getAttributes().get(AttributeKey.longKey("messaging.batch.message_count")));
     }
 
     @Test
@@ -106,7 +105,8 @@ class UnbrokenBatchInterceptorTest {
         interceptor.clearThreadState(consumer);
 
         assertEquals(
-                RecordAbandoned.class.getName(), spans.only(SpanKind.CLIENT).getAttributes().get(ERROR_TYPE));
+                RecordAbandoned.class.getName(),
+                spans.only(SpanKind.CLIENT).getAttributes().get(ERROR_TYPE));
     }
 
     @Test

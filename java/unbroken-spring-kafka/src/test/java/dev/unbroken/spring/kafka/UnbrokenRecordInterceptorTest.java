@@ -93,9 +93,7 @@ class UnbrokenRecordInterceptorTest {
     void theSpanHasTheExceptionOfTheApplicationAndNotItsWrapper() {
         interceptor.intercept(record, consumer);
         interceptor.failure(
-                record,
-                new ListenerExecutionFailedException("wrapped", new IllegalStateException("poison")),
-                consumer);
+                record, new ListenerExecutionFailedException("wrapped", new IllegalStateException("poison")), consumer);
         interceptor.afterRecord(record, consumer);
 
         SpanData process = spans.only(SpanKind.CONSUMER);
@@ -113,7 +111,9 @@ class UnbrokenRecordInterceptorTest {
 
         assertEquals(
                 List.of(StatusCode.ERROR, StatusCode.UNSET),
-                spans.ended().stream().map(span -> span.getStatus().getStatusCode()).toList());
+                spans.ended().stream()
+                        .map(span -> span.getStatus().getStatusCode())
+                        .toList());
     }
 
     @Test
@@ -142,7 +142,8 @@ class UnbrokenRecordInterceptorTest {
 
         assertEquals(2, spans.ended().size());
         assertEquals(
-                RecordAbandoned.class.getName(), spans.ended().get(0).getAttributes().get(ERROR_TYPE));
+                RecordAbandoned.class.getName(),
+                spans.ended().get(0).getAttributes().get(ERROR_TYPE));
         assertNull(spans.ended().get(1).getAttributes().get(ERROR_TYPE));
     }
 
@@ -155,7 +156,9 @@ class UnbrokenRecordInterceptorTest {
         SpanData process = spans.only(SpanKind.CONSUMER);
         assertEquals(process.getSpanContext(), inErrorHandler.getSpanContext());
         assertEquals(Records.TRACE, process.getTraceId());
-        assertEquals(DeserializationException.class.getName(), process.getAttributes().get(ERROR_TYPE));
+        assertEquals(
+                DeserializationException.class.getName(),
+                process.getAttributes().get(ERROR_TYPE));
     }
 
     @Test
@@ -214,7 +217,8 @@ class UnbrokenRecordInterceptorTest {
         assertSame(refused, assertThrows(RuntimeException.class, () -> refusing.intercept(record, consumer)));
         refusing.clearThreadState(consumer); // before a transaction the container calls nothing else
 
-        assertNotEquals(StatusCode.UNSET, spans.only(SpanKind.CONSUMER).getStatus().getStatusCode());
+        assertNotEquals(
+                StatusCode.UNSET, spans.only(SpanKind.CONSUMER).getStatus().getStatusCode());
     }
 
     @Test
@@ -251,8 +255,7 @@ class UnbrokenRecordInterceptorTest {
         assertThrows(IllegalStateException.class, () -> raising.setupThreadState(consumer));
         assertThrows(IllegalStateException.class, () -> raising.intercept(record, consumer));
         assertThrows(IllegalStateException.class, () -> raising.success(record, consumer));
-        assertThrows(
-                IllegalStateException.class, () -> raising.failure(record, new RuntimeException(), consumer));
+        assertThrows(IllegalStateException.class, () -> raising.failure(record, new RuntimeException(), consumer));
         assertThrows(IllegalStateException.class, () -> raising.afterRecord(record, consumer));
         assertSame(before, Context.current());
         assertThrows(IllegalStateException.class, () -> raising.clearThreadState(consumer));
@@ -308,8 +311,7 @@ class UnbrokenRecordInterceptorTest {
 
         SpanData process = spans.only(SpanKind.CONSUMER);
         assertEquals(
-                Consumers.GROUP,
-                process.getAttributes().get(AttributeKey.stringKey("messaging.consumer.group.name")));
+                Consumers.GROUP, process.getAttributes().get(AttributeKey.stringKey("messaging.consumer.group.name")));
         assertEquals("broker", process.getAttributes().get(AttributeKey.stringKey("server.address")));
         assertEquals(9092L, process.getAttributes().get(AttributeKey.longKey("server.port")));
     }
