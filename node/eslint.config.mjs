@@ -15,6 +15,17 @@ export default tseslint.config(
     },
   },
   {
+    files: ["**/*.mjs"],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ["Buffer", "console", "performance", "process", "setImmediate", "setTimeout", "URL"].map((name) => [
+          name,
+          "readonly",
+        ]),
+      ),
+    },
+  },
+  {
     files: ["test/**/*.ts"],
     rules: {
       // node:test returns promises that it awaits itself.

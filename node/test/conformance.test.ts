@@ -13,16 +13,7 @@ import {
   type SpanContext,
 } from "@opentelemetry/api";
 import { AlwaysOnSampler, type ReadableSpan } from "@opentelemetry/sdk-trace-base";
-import {
-  attached,
-  configure,
-  extract,
-  forward,
-  inject,
-  process,
-  type MessagePayload,
-  type Policy,
-} from "../src/index.js";
+import { attached, configure, extract, forward, inject, process, type MessagePayload } from "../src/index.js";
 import { originOf } from "../src/propagation/context.js";
 import { active } from "../src/propagation/current.js";
 import { read } from "../src/propagation/read.js";

@@ -23,6 +23,8 @@ export interface Recorded {
   spans(): ReadableSpan[];
   /** Returns the span of this name. */
   span(name: string): ReadableSpan;
+  /** Returns the spans whose name begins so, once as many have ended. */
+  ended(count: number, name: string): Promise<ReadableSpan[]>;
 }
 
 /** Puts a tracer provider and a context manager in force, and the default policy. */
@@ -30,9 +32,19 @@ export function recording(options: { sampler?: Sampler; processors?: SpanProcess
   silent();
   const exporter = new InMemorySpanExporter();
   const { processors = [], ...rest } = options;
+  const waiting: (() => void)[] = [];
+  const done = (): Promise<void> => Promise.resolve();
+  const announcing: SpanProcessor = {
+    onStart: () => undefined,
+    onEnd: () => {
+      for (const look of [...waiting]) look();
+    },
+    forceFlush: done,
+    shutdown: done,
+  };
   const provider = new BasicTracerProvider({
     ...rest,
-    spanProcessors: [...processors, new SimpleSpanProcessor(exporter)],
+    spanProcessors: [...processors, new SimpleSpanProcessor(exporter), announcing],
   });
   trace.setGlobalTracerProvider(provider);
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
@@ -49,7 +61,16 @@ export function recording(options: { sampler?: Sampler; processors?: SpanProcess
     }
     return found;
   };
-  return { spans, span };
+  const ended = (count: number, name: string): Promise<ReadableSpan[]> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        const found = spans().filter((one) => one.name.startsWith(name));
+        if (found.length >= count) resolve(found);
+      };
+      waiting.push(look);
+      look();
+    });
+  return { spans, span, ended };
 }
 
 /** Takes all telemetry out of force, and puts the default policy in. */

@@ -30,7 +30,7 @@ const wrapped = new WeakSet();
  * @param handler - is given what the client gives, and may throw or reject: the client sees it as it was.
  * @param options - what the consumer tells of itself, `correlation`, more `attributes`.
  */
-export function eachMessage<P extends MessagePayload, R>(
+export function eachMessage<P extends MessagePayload = MessagePayload, R = Promise<void>>(
   handler: (payload: P) => R,
   options: ProcessOptions = {},
 ): (payload: P) => R {
@@ -49,7 +49,7 @@ export function eachMessage<P extends MessagePayload, R>(
  * @param handler - may throw or reject: the client sees it as it was.
  * @param options - what the consumer tells of itself, `correlation`, more `attributes`.
  */
-export function eachBatch<P extends BatchPayload, R>(
+export function eachBatch<P extends BatchPayload = BatchPayload, R = Promise<void>>(
   handler: (payload: P & BatchScope<MessageOf<P>>) => R,
   options: ProcessOptions = {},
 ): (payload: P) => R {

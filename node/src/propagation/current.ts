@@ -15,7 +15,11 @@ export function active(): Context {
 
 /** Returns what the function returns; `context` is the current one in it and in all that it awaits. */
 export function attached<R>(context: Context, call: () => R): R {
-  return otel.with(context, () => (otel.active() === context ? call() : storage.run(context, call)));
+  return otel.with(context, () => {
+    // The root context is what a missing manager gives too: then ours must say so.
+    const isKept = context !== ROOT_CONTEXT && otel.active() === context;
+    return isKept ? call() : storage.run(context, call);
+  });
 }
 
 /** Returns a function that runs in the context, with its own `this` and arguments. */

@@ -1,0 +1,4 @@
+import { confluent } from "./clients.js";
+import { scenarios } from "./kafka.js";
+
+scenarios(confluent());

@@ -1,0 +1,4 @@
+import { kafkajs } from "./clients.js";
+import { scenarios } from "./kafka.js";
+
+scenarios(kafkajs());

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
+import { process, receive, traced } from "../src/index.js";
+import { measuring, recording } from "./telemetry.js";
+import { message, payload, TRACEPARENT } from "./messages.js";
+import { KeepingProducer } from "./producer.js";
+
+const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+let measured: () => Promise<Map<string, MetricData>>;
+
+beforeEach(() => {
+  recording();
+  measured = measuring();
+});
+
+const points = (metrics: Map<string, MetricData>, name: string): unknown[] =>
+  (metrics.get(name)?.dataPoints ?? []).map(({ attributes, value }) => [
+    attributes,
+    typeof value === "number" ? value : value.count,
+  ]);
+const processing = {
+  "messaging.operation.name": "process",
+  "messaging.system": "kafka",
+  "messaging.destination.name": "orders",
+};
+const sending = { ...processing, "messaging.operation.name": "send" };
+
+test("processing is timed, by operation, topic, group and server", async () => {
+  process(payload(), () => undefined, { group: "billing", clientId: "billing-1", server: "broker:9092" });
+  const attributes = {
+    ...processing,
+    "messaging.consumer.group.name": "billing",
+    "server.address": "broker",
+    "server.port": 9092,
+  };
+  assert.deepEqual(points(await measured(), "messaging.process.duration"), [[attributes, 1]]);
+});
+
+test("durations are in seconds, with the buckets of the conventions", async () => {
+  process(payload(), () => undefined);
+  const metric = (await measured()).get("messaging.process.duration");
+  assert.equal(metric?.descriptor.unit, "s");
+  const histograms = metric.dataPointType === DataPointType.HISTOGRAM ? metric.dataPoints : [];
+  assert.deepEqual(
+    histograms.map(({ value }) => value.buckets.boundaries),
+    [BUCKETS],
+  );
+});
+
+test("an error is on the duration of processing", async () => {
+  await process(payload(), () => Promise.reject(new TypeError("no"))).catch(() => undefined);
+  assert.deepEqual(points(await measured(), "messaging.process.duration"), [
+    [{ ...processing, "error.type": "TypeError" }, 1],
+  ]);
+});
+
+test("a message is counted as consumed once, received and processed", async () => {
+  const messages = [message(), message()];
+  receive({ topic: "orders", partition: 3, messages }, () => {
+    for (const each of messages) process({ topic: "orders", partition: 3, message: each }, () => undefined);
+  });
+  assert.deepEqual(points(await measured(), "messaging.client.consumed.messages"), [
+    [{ ...processing, "messaging.operation.name": "poll" }, 2],
+  ]);
+});
+
+test("a message that is processed alone is counted as consumed", async () => {
+  process(payload(), () => undefined);
+  assert.deepEqual(points(await measured(), "messaging.client.consumed.messages"), [[processing, 1]]);
+});
+
+test("the time that a message waited is measured", async () => {
+  process(payload(), () => undefined);
+  assert.deepEqual(points(await measured(), "unbroken.queue.duration"), [[processing, 1]]);
+});
+
+test("a message without a timestamp has waited for no time that is known", async () => {
+  const received = payload();
+  process({ ...received, message: { ...received.message, timestamp: "" } }, () => undefined);
+  assert.equal((await measured()).has("unbroken.queue.duration"), false);
+});
+
+test("malformed fields are counted", async () => {
+  process(payload({ traceparent: ["x", TRACEPARENT], baggage: "=" }), () => undefined);
+  assert.deepEqual(points(await measured(), "unbroken.carriers.malformed"), [
+    [{ "messaging.system": "kafka", "unbroken.carrier.field": "traceparent" }, 1],
+    [{ "messaging.system": "kafka", "unbroken.carrier.field": "baggage" }, 1],
+  ]);
+});
+
+test("messages that are sent are counted and timed", async () => {
+  await traced(new KeepingProducer()).send({ topic: "orders", messages: [{ value: "1" }, { value: "2" }] });
+  const metrics = await measured();
+  assert.deepEqual(points(metrics, "messaging.client.sent.messages"), [[sending, 2]]);
+  assert.deepEqual(points(metrics, "messaging.client.operation.duration"), [[sending, 2]]);
+});
+
+test("a call with one span is timed once, and counts its messages", async () => {
+  const producer = traced(new KeepingProducer(), { spans: "call" });
+  await producer.send({ topic: "orders", messages: [{ value: "1" }, { value: "2" }] });
+  const metrics = await measured();
+  assert.deepEqual(points(metrics, "messaging.client.sent.messages"), [[sending, 2]]);
+  assert.deepEqual(points(metrics, "messaging.client.operation.duration"), [[sending, 1]]);
+});
+
+test("a message that is refused is counted with its error", async () => {
+  const producer = traced(new KeepingProducer(() => Promise.reject(new RangeError("too large"))));
+  await producer.send({ topic: "orders", messages: [{ value: "1" }] }).catch(() => undefined);
+  assert.deepEqual(points(await measured(), "messaging.client.sent.messages"), [
+    [{ ...sending, "error.type": "RangeError" }, 1],
+  ]);
+});
+
+test("the wait of a poll whose beginning is told is measured", async () => {
+  receive({ topic: "orders", partition: 3, messages: [message()] }, () => undefined, { startTime: Date.now() });
+  assert.deepEqual(points(await measured(), "messaging.client.operation.duration"), [
+    [{ ...processing, "messaging.operation.name": "poll" }, 1],
+  ]);
+});
