@@ -80,7 +80,10 @@ final class Forwarding {
                 creation.getTraceFlags().asByte());
     }
 
-    /** Returns the attempts so far, by the last header that counts them; what is no count of one to nine digits is none. */
+    /**
+     * Returns the attempts so far, by the last header that counts them; what is no count of one to nine digits is
+     * none.
+     */
     private static long attempts(Iterable<Header> headers) {
         byte[] last = null;
         for (Header header : headers) {

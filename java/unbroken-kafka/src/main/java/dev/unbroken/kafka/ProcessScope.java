@@ -9,8 +9,8 @@ import io.opentelemetry.context.Context;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 
 /**
- * The block in which one record is processed: its own CONSUMER span is current, child of the span that created the record,
- * and the baggage is the record's. {@link Unbroken#open} opens it.
+ * The block in which one record is processed: its own CONSUMER span is current, child of the span that created the
+ * record, and the baggage is the record's. {@link Unbroken#open} opens it.
  */
 public final class ProcessScope extends Block {
 

@@ -16,8 +16,8 @@ import java.util.List;
 import org.apache.kafka.common.header.Header;
 
 /**
- * The context on the wire. With the W3C propagators of OpenTelemetry, or with none, the grammar is ours; any other is used
- * as it is.
+ * The context on the wire. With the W3C propagators of OpenTelemetry, or with none, the grammar is ours; any other is
+ * used as it is.
  */
 final class Propagation {
 
@@ -49,8 +49,8 @@ final class Propagation {
     }
 
     /**
-     * Returns what the common header set carries, null of any other. Common: one {@code traceparent} in lower case, well-formed
-     * and of 55 octets, at most one {@code tracestate} that is well-formed, no other propagation field.
+     * Returns what the common header set carries, null of any other. Common: one {@code traceparent} in lower case,
+     * well-formed and of 55 octets, at most one {@code tracestate} that is well-formed, no other propagation field.
      */
     static Origin common(Iterable<Header> headers) {
         Header parent = null;

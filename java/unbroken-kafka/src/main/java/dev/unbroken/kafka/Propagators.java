@@ -38,8 +38,8 @@ record Propagators(boolean trace, boolean baggage, TextMapPropagator foreign) {
     private static final TextMapGetter<List<Map.Entry<String, String>>> GETTER = new PairsGetter();
 
     /**
-     * Returns what a propagator amounts to. Without a propagator the context travels as W3C, as it does without an SDK in
-     * other languages; unless the application asked for none.
+     * Returns what a propagator amounts to. Without a propagator the context travels as W3C, as it does without an SDK
+     * in other languages; unless the application asked for none.
      */
     static Propagators of(TextMapPropagator propagator, String configured) {
         if (propagator == TextMapPropagator.noop()) {
@@ -56,7 +56,9 @@ record Propagators(boolean trace, boolean baggage, TextMapPropagator foreign) {
         return new Propagators(false, false, propagator);
     }
 
-    /** Returns what the application has configured for the SDK, as its auto-configuration reads it; null for nothing. */
+    /**
+     * Returns what the application has configured for the SDK, as its auto-configuration reads it; null for nothing.
+     */
     static String configured() {
         String property = System.getProperty("otel.propagators");
         return property != null ? property : System.getenv("OTEL_PROPAGATORS");

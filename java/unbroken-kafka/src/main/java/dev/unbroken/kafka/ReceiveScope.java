@@ -14,8 +14,9 @@ import java.util.Set;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 
 /**
- * The block in which the records of one poll are handled: one CLIENT span, child of what is current, linked to the creation
- * context of each record. A record that is processed inside still has its own trace. {@link Unbroken#receive} opens it.
+ * The block in which the records of one poll are handled: one CLIENT span, child of what is current, linked to the
+ * creation context of each record. A record that is processed inside still has its own trace. {@link Unbroken#receive}
+ * opens it.
  */
 public final class ReceiveScope extends Block {
 

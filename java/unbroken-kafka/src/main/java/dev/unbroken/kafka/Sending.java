@@ -161,8 +161,8 @@ final class Sending<K, V> implements ImplicitContextKeyed {
     }
 
     /**
-     * Returns whether the headers hold a creation context that the application put there on purpose. It is not when it is of the
-     * current trace, or the origin of the record being processed: headers passed on.
+     * Returns whether the headers hold a creation context that the application put there on purpose. It is not when it
+     * is of the current trace, or the origin of the record being processed: headers passed on.
      */
     private static boolean isForeign(SpanContext carried, SpanContext current, Context ambient) {
         if (carried.getTraceId().equals(current.getTraceId())) {

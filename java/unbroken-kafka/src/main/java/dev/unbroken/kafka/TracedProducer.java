@@ -12,8 +12,8 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 
 /**
- * Traces the records that a producer sends. A proxy, because the methods of the interface differ between kafka-clients 3 and
- * 4: whatever it has goes to the producer.
+ * Traces the records that a producer sends. A proxy, because the methods of the interface differ between kafka-clients
+ * 3 and 4: whatever it has goes to the producer.
  *
  * @param <K> type of the key
  * @param <V> type of the value

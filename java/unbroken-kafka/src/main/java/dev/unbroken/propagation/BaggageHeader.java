@@ -61,7 +61,8 @@ public record BaggageHeader(Baggage baggage, int malformed) {
     }
 
     /**
-     * Returns the octets of a header with at most 64 members and 8192 octets; a member that does not fit is left out whole.
+     * Returns the octets of a header with at most 64 members and 8192 octets; a member that does not fit is left out
+     * whole.
      *
      * @param baggage any baggage
      * @return ASCII, empty when there is nothing to write

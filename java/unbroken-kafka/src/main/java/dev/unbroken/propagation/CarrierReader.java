@@ -9,8 +9,8 @@ import java.util.Locale;
 import java.util.Set;
 
 /**
- * Reads the headers of one message: {@link #header} for each in its order, then {@link #carried}. Never raises, whatever the
- * headers are. Not thread-safe.
+ * Reads the headers of one message: {@link #header} for each in its order, then {@link #carried}. Never raises,
+ * whatever the headers are. Not thread-safe.
  */
 public final class CarrierReader {
 

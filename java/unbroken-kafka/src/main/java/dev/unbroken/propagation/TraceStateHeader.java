@@ -46,8 +46,8 @@ public final class TraceStateHeader {
     }
 
     /**
-     * Returns the text of a state, of at most 8192 characters: whole members are left out until it fits, first those over
-     * 128 characters, then from the end (section 3.3.1.5).
+     * Returns the text of a state, of at most 8192 characters: whole members are left out until it fits, first those
+     * over 128 characters, then from the end (section 3.3.1.5).
      *
      * @param state any state
      * @return the text, empty when nothing is left

@@ -1,8 +1,8 @@
 package dev.unbroken.propagation;
 
 /**
- * UTF-8 as the WHATWG encoding standard decodes it: U+FFFD once for each maximal part of a broken sequence. Java's own decoder
- * makes one of a whole encoded surrogate, where the other languages make three.
+ * UTF-8 as the WHATWG encoding standard decodes it: U+FFFD once for each maximal part of a broken sequence. Java's own
+ * decoder makes one of a whole encoded surrogate, where the other languages make three.
  */
 final class Utf8 {
 
@@ -46,7 +46,9 @@ final class Utf8 {
         return first < 0xf0 ? 2 : 3;
     }
 
-    /** Returns whether an octet may follow; directly behind some first ones fewer may (no overlong form, no surrogate). */
+    /**
+     * Returns whether an octet may follow; directly behind some first ones fewer may (no overlong form, no surrogate).
+     */
     private static boolean isContinuation(int octet, int first) {
         int lowest = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
         int highest = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;

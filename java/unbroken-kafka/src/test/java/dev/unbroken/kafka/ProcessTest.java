@@ -13,6 +13,7 @@ import io.opentelemetry.api.trace.StatusCode;
 import io.opentelemetry.context.Context;
 import io.opentelemetry.context.ContextKey;
 import io.opentelemetry.context.Scope;
+import io.opentelemetry.sdk.common.InstrumentationScopeInfo;
 import io.opentelemetry.sdk.trace.data.SpanData;
 import java.io.IOException;
 import java.util.concurrent.ExecutorService;
@@ -40,6 +41,17 @@ class ProcessTest {
                 given -> assertEquals(
                         Records.TRACE, Span.current().getSpanContext().getTraceId()));
         assertEquals(Records.SPAN, telemetry.span("process orders").getParentSpanId());
+    }
+
+    @Test
+    void theScopeOfTheInstrumentationIsOurs() {
+        unbroken.process(record, given -> {});
+        assertEquals(
+                InstrumentationScopeInfo.builder("unbroken")
+                        .setVersion(Tracing.VERSION)
+                        .setSchemaUrl("https://opentelemetry.io/schemas/1.44.0")
+                        .build(),
+                telemetry.span().getInstrumentationScopeInfo());
     }
 
     @Test
