@@ -1,6 +1,7 @@
 import {
   createNoopMeter,
   metrics,
+  ValueType,
   type Attributes,
   type Counter,
   type Histogram,
@@ -90,7 +91,7 @@ function made(current: MeterProvider): Instruments | null {
     const seconds = (name: string, description: string): Histogram =>
       meter.createHistogram(name, { unit: "s", description, advice });
     const count = (name: string, unit: string, description: string): Counter =>
-      meter.createCounter(name, { unit, description });
+      meter.createCounter(name, { unit, description, valueType: ValueType.INT });
     return {
       processDuration: seconds(semconv.PROCESS_DURATION, "Duration of processing a message."),
       operationDuration: seconds(semconv.OPERATION_DURATION, "Duration of an operation of a messaging client."),
