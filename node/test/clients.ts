@@ -17,13 +17,14 @@ export interface TestedClient {
 
 const address = process.env["UNBROKEN_KAFKA"];
 const CONFLUENT = path.join(PACKAGE, "confluent", "node_modules", "@confluentinc", "kafka-javascript");
-const noServer = address === undefined ? "UNBROKEN_KAFKA=host:port names no Kafka" : false;
+/** Why there is no Kafka, false when there is one. */
+export const noServer = address === undefined ? "UNBROKEN_KAFKA=host:port names no Kafka" : false;
 const noBinary = existsSync(path.join(CONFLUENT, "build", "Release", "confluent-kafka-javascript.node"))
   ? false
   : "`npm run confluent` has not built @confluentinc/kafka-javascript";
 
 /** Returns the reason to leave a test out; in CI nothing is left out. */
-function missing(...reasons: (string | false)[]): string | false {
+export function missing(...reasons: (string | false)[]): string | false {
   const reason = reasons.find((one) => one !== false) ?? false;
   if (reason !== false && process.env["CI"] === "true") throw new Error(reason);
   return reason;
