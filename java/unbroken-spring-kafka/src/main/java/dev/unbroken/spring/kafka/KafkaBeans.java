@@ -12,6 +12,7 @@ import org.springframework.kafka.config.AbstractKafkaListenerContainerFactory;
 import org.springframework.kafka.core.ConsumerFactory;
 import org.springframework.kafka.core.KafkaTemplate;
 import org.springframework.kafka.core.ProducerFactory;
+import org.springframework.kafka.core.RoutingKafkaTemplate;
 import org.springframework.kafka.listener.AbstractMessageListenerContainer;
 import org.springframework.kafka.listener.BatchInterceptor;
 import org.springframework.kafka.listener.DeadLetterPublishingRecoverer;
@@ -48,8 +49,7 @@ final class KafkaBeans implements BeanPostProcessor {
                 trace(factory);
             } else if (bean instanceof DeadLetterPublishingRecoverer recoverer && forwards) {
                 recoverer.addHeadersFunction(new ForwardedHeaders(unbroken));
-            }
-            if (bean instanceof KafkaTemplate<?, ?> template) {
+            } else if (bean instanceof KafkaTemplate<?, ?> template && !(bean instanceof RoutingKafkaTemplate)) {
                 trace(template, name);
             }
         } catch (RuntimeException | LinkageError error) {
