@@ -3,7 +3,9 @@
 import argparse
 import signal
 import sys
+import time
 from contextlib import ExitStack
+from typing import Any
 
 from rich.console import Console
 
@@ -28,12 +30,22 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--keep", action="store_true", help="keep the servers running until Ctrl-C, to look at the traces"
     )
+    parser.add_argument("--patience", type=float, default=0, metavar="SECONDS", help="wait for servers that are given")
+    parser.add_argument("--browser-host", metavar="HOST", help="the name by which a browser finds Jaeger and Tempo")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers end in order, as with Ctrl-C
     console = Console()
     try:
         with ExitStack() as stack:
-            return _run(console, stack, is_broken=arguments.broken, is_kept=arguments.keep)
+            with console.status("starting Kafka, RabbitMQ, ElasticMQ, Jaeger and Tempo"):
+                deadline = time.monotonic() + arguments.patience
+                brokers = Brokers(*(_entered(stack, service, deadline) for service in (kafka, rabbitmq, elasticmq)))
+                stores = (Jaeger(_entered(stack, jaeger, deadline)), Tempo(_entered(stack, tempo, deadline)))
+            is_right = _run(console, brokers, stores, arguments)
+            if arguments.keep:
+                console.print("The servers run until Ctrl-C.")
+                signal.pause()
+            return 0 if is_right else 1
     except (Unavailable, ProgramFailed) as error:
         print(error, file=sys.stderr)
         return 1
@@ -41,31 +53,30 @@ def main(argv: list[str]) -> int:
         return 130
 
 
-def _run(console: Console, stack: ExitStack, *, is_broken: bool, is_kept: bool) -> int:
-    with console.status("starting Kafka, RabbitMQ, ElasticMQ, Jaeger and Tempo"):
-        brokers = Brokers(
-            stack.enter_context(kafka.running()),
-            stack.enter_context(rabbitmq.running()),
-            stack.enter_context(elasticmq.running()),
-        )
-        stores: tuple[Store, ...] = (
-            Jaeger(stack.enter_context(jaeger.running())),
-            Tempo(stack.enter_context(tempo.running())),
-        )
+def _run(console: Console, brokers: Brokers, stores: tuple[Store, ...], arguments: argparse.Namespace) -> bool:
+    """Run the chain, show what the stores have of it, and return whether that is what they have to have."""
     suffix = chain.new_suffix()
-    with console.status("running the services"):
-        met = chain.run(brokers, stores, is_broken=is_broken, suffix=suffix)
+    with console.status("building and running the services"):
+        met = chain.run(brokers, stores, is_broken=arguments.broken, suffix=suffix)
     is_right = True
     for name in (*ORDERS, POISON):
-        orders = [read(store, met, name, is_broken=is_broken, suffix=suffix) for store in stores]
-        show(console, orders)
+        orders = [read(store, met, name, is_broken=arguments.broken, suffix=suffix) for store in stores]
+        show(console, orders, arguments.browser_host)
         is_right = is_right and all(order.is_as_expected for order in orders)
     console.print()
     console.print("as expected, in both" if is_right else "not as expected", style="bold")
-    if is_kept:
-        console.print("The servers run until Ctrl-C.")
-        signal.pause()
-    return 0 if is_right else 1
+    return is_right
+
+
+def _entered(stack: ExitStack, service: Any, deadline: float) -> Any:
+    """What the block of a server gives; one that is given but does not answer is asked again until the deadline."""
+    while True:
+        try:
+            return stack.enter_context(service.running())
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
 
 
 if __name__ == "__main__":

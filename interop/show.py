@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.text import Text
@@ -21,8 +22,11 @@ _COLOURS = {
 }
 
 
-def show(console: Console, orders: Sequence[Order]) -> None:
-    """Print one order as the stores have it: the tree once, the address in each, what differs where something does."""
+def show(console: Console, orders: Sequence[Order], host: str | None = None) -> None:
+    """Print one order as the stores have it: the tree once, the address in each, what differs where something does.
+
+    In the addresses `host` stands for that of the stores.
+    """
     first = orders[0]
     count = f"{len(first.traces)} trace{'' if len(first.traces) == 1 else 's'}"
     console.print()
@@ -33,10 +37,8 @@ def show(console: Console, orders: Sequence[Order]) -> None:
         mark = Text("✓ ", "green") if order.is_as_expected else Text("✗ ", "red")
         for trace in order.traces:
             if trace:
-                console.print(
-                    Text.assemble(mark, f"{order.store.name:7}", (order.store.page(trace[0].trace_id), "dim")),
-                    soft_wrap=True,
-                )
+                page = _seen_from(order.store.page(trace[0].trace_id), host)
+                console.print(Text.assemble(mark, f"{order.store.name:7}", (page, "dim")), soft_wrap=True)
         if not order.is_as_expected:
             console.print(Text(difference(order), "red"), soft_wrap=True)
 
@@ -56,6 +58,11 @@ def tree(trace: Sequence[Span], known: Sequence[Span]) -> Tree:
         del path[each.depth + 1 :]
         path.append(path[each.depth].add(_line(each)))
     return root
+
+
+def _seen_from(page: str, host: str | None) -> str:
+    address = urlsplit(page)
+    return page if host is None else address._replace(netloc=f"{host}:{address.port}").geturl()
 
 
 def _line(each: Placed) -> Text:

@@ -21,9 +21,11 @@ def main() -> None:
         for message in sqs.receive_message(QueueUrl=archive, WaitTimeSeconds=1).get("Messages", ()):
             found = message.get("MessageAttributes", {})
             context = propagate.extract({key: each["StringValue"] for key, each in found.items()})
-            with tracer.start_as_current_span("process archive", context=context, kind=SpanKind.CONSUMER):
+            order = json.loads(message["Body"])
+            told = {"order.id": order["id"]}
+            with tracer.start_as_current_span("process archive", context, SpanKind.CONSUMER, told):
                 sqs.delete_message(QueueUrl=archive, ReceiptHandle=message["ReceiptHandle"])
-                service.tell(json.loads(message["Body"])["id"])
+                service.tell(order["id"])
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ async def main() -> None:
                     order = json.loads(record.value)
                     carrier = {key: value.decode("utf-8", "replace") for key, value in record.headers}
                     span = tracer.start_span(
-                        "process priced-dlt", context=propagate.extract(carrier), kind=SpanKind.CONSUMER
+                        "process priced-dlt", propagate.extract(carrier), SpanKind.CONSUMER, {"order.id": order["id"]}
                     )
                     service.tell(order["id"], span)
                     message = aio_pika.Message(json.dumps(order).encode())

@@ -24,7 +24,9 @@ def main() -> None:
         for message in messages:
             order = json.loads(message.value())
             carrier = {key: value.decode() for key, value in message.headers() or ()}
-            span = tracer.start_span("process orders", context=propagate.extract(carrier), kind=SpanKind.CONSUMER)
+            span = tracer.start_span(
+                "process orders", propagate.extract(carrier), SpanKind.CONSUMER, {"order.id": order["id"]}
+            )
             service.tell(order["id"], span)
             send(producer, {**order, "price": 42})
             span.end()
@@ -34,7 +36,7 @@ def main() -> None:
 
 def send(producer: Producer, order: dict[str, Any]) -> None:
     """Send a priced order."""
-    with tracer.start_as_current_span("send priced", kind=SpanKind.PRODUCER) as span:
+    with tracer.start_as_current_span("send priced", None, SpanKind.PRODUCER, {"order.id": order["id"]}) as span:
         carrier: dict[str, str] = {}
         propagate.inject(carrier)
         headers: Any = [(key, value.encode()) for key, value in carrier.items()]

@@ -25,7 +25,8 @@ def main() -> None:
         if method is not None:
             order = json.loads(body)
             context = propagate.extract(properties.headers or {})
-            with tracer.start_as_current_span("process refunds", context=context, kind=SpanKind.CONSUMER):
+            told = {"order.id": order["id"]}
+            with tracer.start_as_current_span("process refunds", context, SpanKind.CONSUMER, told):
                 carrier: dict[str, str] = {}
                 propagate.inject(carrier)
                 attributes = {key: {"DataType": "String", "StringValue": value} for key, value in carrier.items()}

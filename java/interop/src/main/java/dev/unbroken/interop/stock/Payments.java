@@ -89,6 +89,7 @@ public class Payments {
         Span span = tracer.spanBuilder("process priced")
                 .setSpanKind(SpanKind.CONSUMER)
                 .setNoParent()
+                .setAttribute("order.id", order)
                 .addLink(Span.fromContext(sender).getSpanContext())
                 .startSpan();
         Starter.tell(order, span);
