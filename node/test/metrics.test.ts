@@ -55,6 +55,22 @@ test("an error is on the duration of processing", async () => {
   ]);
 });
 
+test("a thenable that settles twice is timed once", async () => {
+  const twice: PromiseLike<number> = {
+    then: (resolve, reject) => {
+      resolve?.(7);
+      reject?.(new Error("again"));
+      return Promise.resolve() as never;
+    },
+  };
+  try {
+    void process(payload(), () => twice);
+  } catch {
+    // A thenable may do what it likes; the metric is what counts here.
+  }
+  assert.deepEqual(points(await measured(), "messaging.process.duration"), [[processing, 1]]);
+});
+
 test("a message is counted as consumed once, received and processed", async () => {
   const messages = [message(), message()];
   receive({ topic: "orders", partition: 3, messages }, () => {
