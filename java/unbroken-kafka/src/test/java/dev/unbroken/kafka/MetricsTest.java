@@ -49,6 +49,14 @@ class MetricsTest {
     }
 
     @Test
+    void aBlockThatIsClosedTwiceIsTimedOnce() {
+        ProcessScope scope = unbroken.open(Records.record());
+        scope.close();
+        scope.close();
+        assertEquals(1, histogram(Semconv.PROCESS_DURATION).getCount());
+    }
+
+    @Test
     void aFailureHasItsType() {
         assertThrows(
                 IllegalStateException.class,

@@ -16,6 +16,8 @@ import io.opentelemetry.context.Scope;
 import io.opentelemetry.sdk.common.InstrumentationScopeInfo;
 import io.opentelemetry.sdk.trace.data.SpanData;
 import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -133,7 +135,7 @@ class ProcessTest {
     @Test
     void theSameRecordInABatchInsideItsBlockIsTheSameBlock() {
         try (ProcessScope outer = unbroken.open(record);
-                ReceiveScope batch = unbroken.receive(java.util.List.of(record));
+                ReceiveScope batch = unbroken.receive(List.of(record));
                 ProcessScope inner = unbroken.open(record)) {
             assertSame(outer.span(), inner.span());
         }
@@ -194,8 +196,7 @@ class ProcessTest {
     @Test
     void aRecordOfAnIgnoredTopicIsLeftAlone() {
         Unbroken selective = Unbroken.create(
-                telemetry.sdk(),
-                Policy.builder().ignore(java.util.List.of("ord*")).build());
+                telemetry.sdk(), Policy.builder().ignore(List.of("ord*")).build());
         selective.process(
                 record, given -> assertFalse(Span.current().getSpanContext().isValid()));
         assertEquals(0, telemetry.spans().size());
@@ -223,6 +224,16 @@ class ProcessTest {
             scope.close();
             assertSame(current, Context.current());
         }
+        assertEquals(1, telemetry.spans().size());
+    }
+
+    @Test
+    void aDetachedBlockLeavesTheThreadAndEndsItsSpanWithItsFuture() throws Exception {
+        ProcessScope scope = unbroken.open(record);
+        scope.detach();
+        assertSame(Context.root(), Context.current());
+        assertEquals(0, telemetry.spans().size());
+        CompletableFuture.runAsync(scope::close).get();
         assertEquals(1, telemetry.spans().size());
     }
 
