@@ -16,13 +16,15 @@ interface Told {
 }
 
 /**
- * Returns, for each message of a call, what the broker has told about it: its partition, and the offset of the first.
+ * Returns, for each message of a call, what the broker has told about it: its partition, and the offset of the first; an
+ * empty list when it has told nothing.
  *
  * A client tells one offset for each partition, that of its first message. A message whose partition the client chose is
  * known to be there only when the topic got messages in no other.
  */
 export function acknowledged(metadata: unknown, messages: readonly Wanted[]): Attributes[] {
   const told = toldIn(metadata);
+  if (told.length === 0) return [];
   const seen = new Set<Told>();
   return messages.map(({ topic, partition }) => {
     const ofTopic = told.filter((one) => one.topic === topic);
@@ -45,11 +47,14 @@ export function acknowledgedTogether(metadata: unknown, count: number): Attribut
 }
 
 function toldIn(metadata: unknown): Told[] {
-  if (!Array.isArray(metadata)) return [];
-  return metadata.flatMap((one: unknown) => {
-    const { topicName, partition, baseOffset } = (one ?? {}) as Record<string, unknown>;
-    return typeof topicName === "string" && typeof partition === "number"
-      ? [{ topic: topicName, partition, baseOffset }]
-      : [];
-  });
+  const told: Told[] = [];
+  if (!Array.isArray(metadata)) return told;
+  for (const one of metadata as unknown[]) {
+    if (typeof one !== "object" || one === null) continue;
+    const { topicName, partition, baseOffset } = one as Record<string, unknown>;
+    if (typeof topicName === "string" && typeof partition === "number") {
+      told.push({ topic: topicName, partition, baseOffset });
+    }
+  }
+  return told;
 }

@@ -1,6 +1,6 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { Failure } from "../messaging/failure.js";
-import { batchAttributes, clientAttributes, sendAttributes, type ClientFacts } from "../messaging/semconv.js";
+import { batchAttributes, sendAttributes } from "../messaging/semconv.js";
 import { sendAll, sendOne, type Outgoing } from "../messaging/send.js";
 import type { Headers, OutgoingHeaders } from "../propagation/headers.js";
 import { acknowledged, acknowledgedTogether, type Wanted } from "./acknowledgement.js";
@@ -33,10 +33,10 @@ interface Entry {
 }
 
 /** Returns the messages of a call, each under a span of its own. */
-export function beginEach(topics: readonly TopicMessages[], facts: ClientFacts): Begun {
+export function beginEach(topics: readonly TopicMessages[], client: Attributes): Begun {
   const entries = entriesOf(topics);
   const sendings = entries.map(({ topic, message, outgoing }) =>
-    sendOne(outgoing, () => ({ ...sendAttributes(factsOf(topic, message)), ...clientAttributes(facts) })),
+    sendOne(outgoing, () => Object.assign(sendAttributes(factsOf(topic, message)), client)),
   );
   return {
     topicMessages: withHeaders(
@@ -51,11 +51,11 @@ export function beginEach(topics: readonly TopicMessages[], facts: ClientFacts):
 }
 
 /** Returns the messages of a call under one span. */
-export function beginTogether(topics: readonly TopicMessages[], facts: ClientFacts): Begun {
+export function beginTogether(topics: readonly TopicMessages[], client: Attributes): Begun {
   const entries = entriesOf(topics);
   const describe = (traced: readonly Outgoing[]): Attributes => {
     const named = new Set(traced.map(({ topic }) => topic));
-    return { ...batchAttributes("send", named, traced.length), ...clientAttributes(facts) };
+    return { ...batchAttributes("send", named, traced.length), ...client };
   };
   const sending = sendAll(
     entries.map((entry) => entry.outgoing),
@@ -70,9 +70,11 @@ export function beginTogether(topics: readonly TopicMessages[], facts: ClientFac
 }
 
 function entriesOf(topics: readonly TopicMessages[]): Entry[] {
-  return topics.flatMap(({ topic, messages }) =>
-    messages.map((message) => ({ topic, message, outgoing: { topic, headers: headersIn(message) } })),
-  );
+  const entries: Entry[] = [];
+  for (const { topic, messages } of topics) {
+    for (const message of messages) entries.push({ topic, message, outgoing: { topic, headers: headersIn(message) } });
+  }
+  return entries;
 }
 
 /** Returns copies of the messages with these headers, in their order; with null a message stays what it is. */
@@ -91,6 +93,7 @@ const READ_BY_CLIENTS = ["key", "value", "partition", "timestamp"] as const;
 
 /** Returns a copy; what a class has by inheritance is copied too, as far as clients read it. */
 function copied(message: Given, headers: OutgoingHeaders): Given {
+  if (Object.getPrototypeOf(message) === Object.prototype) return { ...message, headers };
   const copy: Record<string, unknown> = { ...message };
   for (const name of READ_BY_CLIENTS) {
     if (name in message) copy[name] = (message as Record<string, unknown>)[name];

@@ -1,6 +1,7 @@
+import type { Attributes } from "@opentelemetry/api";
 import { concluded } from "../messaging/failure.js";
 import { oneOf } from "../messaging/policy.js";
-import type { ClientFacts } from "../messaging/semconv.js";
+import { clientAttributes, type ClientFacts } from "../messaging/semconv.js";
 import { survived } from "../log.js";
 import { beginEach, beginTogether, type Begun, type TopicMessages } from "./outgoing.js";
 
@@ -14,6 +15,13 @@ export interface ProducerOptions extends ClientFacts {
 export interface Producing {
   send(record: never): unknown;
   sendBatch(batch: never): unknown;
+}
+
+/** What a producer's calls have in common. */
+interface Tracing {
+  readonly client: Attributes;
+  readonly isTogether: boolean;
+  readonly options: ProducerOptions;
 }
 
 type Call = (...args: unknown[]) => unknown;
@@ -36,6 +44,7 @@ export function traced<P extends Producing>(producer: P, options: ProducerOption
   if (isTraced.has(producer)) return producer;
   const known = tracedOf.get(producer) as P | undefined;
   if (known !== undefined) return known;
+  const tracing: Tracing = { client: clientAttributes(options), isTogether: options.spans === "call", options };
   const methods = new Map<string | symbol, { readonly of: unknown; readonly call: Call }>();
   const proxy = new Proxy(producer, {
     get(target, name): unknown {
@@ -45,7 +54,7 @@ export function traced<P extends Producing>(producer: P, options: ProducerOption
       if (method?.of !== value) {
         // Bound, because a class with private fields knows only itself.
         const call: Call = (value as Call).bind(target);
-        method = { of: value, call: tracedMethod(name, call, options) };
+        method = { of: value, call: tracedMethod(name, call, tracing) };
         methods.set(name, method);
       }
       return method.call;
@@ -56,33 +65,29 @@ export function traced<P extends Producing>(producer: P, options: ProducerOption
   return proxy;
 }
 
-function tracedMethod(name: string | symbol, call: Call, options: ProducerOptions): Call {
+function tracedMethod(name: string | symbol, call: Call, tracing: Tracing): Call {
   switch (name) {
     case "send":
       return (record, ...rest) =>
-        sent(isTopic(record) ? [record] : [], options, (begun) => {
+        sent(isTopic(record) ? [record] : [], tracing, (begun) => {
           const [own] = begun?.topicMessages ?? [];
           return call(own === undefined ? record : { ...(record as object), ...own }, ...rest);
         });
     case "sendBatch":
       return (batch, ...rest) =>
-        sent(topicsOf(batch), options, (begun) =>
+        sent(topicsOf(batch), tracing, (begun) =>
           call(begun === null ? batch : { ...(batch as object), topicMessages: begun.topicMessages }, ...rest),
         );
     case "transaction":
-      return (...args) => tracedTransaction(call(...args), options);
+      return (...args) => tracedTransaction(call(...args), tracing.options);
     default:
       return call;
   }
 }
 
 /** Returns what the client returns for a call; without messages that can be traced `call` is given null. */
-function sent(
-  topics: readonly TopicMessages[],
-  options: ProducerOptions,
-  call: (begun: Begun | null) => unknown,
-): unknown {
-  const begun = begin(topics, options);
+function sent(topics: readonly TopicMessages[], tracing: Tracing, call: (begun: Begun | null) => unknown): unknown {
+  const begun = begin(topics, tracing);
   if (begun === null) return call(null);
   return concluded(
     () => call(begun),
@@ -96,10 +101,10 @@ function sent(
   );
 }
 
-function begin(topics: readonly TopicMessages[], options: ProducerOptions): Begun | null {
+function begin(topics: readonly TopicMessages[], { client, isTogether }: Tracing): Begun | null {
   if (topics.length === 0) return null;
   try {
-    return options.spans === "call" ? beginTogether(topics, options) : beginEach(topics, options);
+    return isTogether ? beginTogether(topics, client) : beginEach(topics, client);
   } catch (error) {
     survived("send", error);
     return null;

@@ -69,14 +69,10 @@ export function spanName(attributes: Attributes): string {
 
 /** Returns the attributes of the process span of one record. */
 export function processAttributes(record: RecordFacts): Attributes {
-  return {
-    [SYSTEM]: "kafka",
-    [OPERATION_NAME]: "process",
-    [OPERATION_TYPE]: "process",
-    [DESTINATION]: record.topic,
-    ...place(record.partition, record.offset),
-    ...content(record),
-  };
+  const attributes = operationOn(record.topic, "process");
+  addPlace(attributes, record.partition, record.offset);
+  addContent(attributes, record);
+  return attributes;
 }
 
 /** Returns those attributes of a record that differ within a batch; they go on the links of a receive span. */
@@ -86,14 +82,10 @@ export function varyingAttributes(record: RecordFacts): Attributes {
 
 /** Returns the attributes of the send span of one record; the partition only when the application chose it. */
 export function sendAttributes(record: RecordFacts): Attributes {
-  return {
-    [SYSTEM]: "kafka",
-    [OPERATION_NAME]: "send",
-    [OPERATION_TYPE]: "send",
-    [DESTINATION]: record.topic,
-    ...place(record.partition, undefined),
-    ...content(record),
-  };
+  const attributes = operationOn(record.topic, "send");
+  addPlace(attributes, record.partition, undefined);
+  addContent(attributes, record);
+  return attributes;
 }
 
 /** Returns the attributes of a span for several records; the topic only when it is one. */
@@ -112,9 +104,7 @@ export function batchAttributes(operation: "poll" | "send", topics: ReadonlySet<
 /** Returns where a record is: partition as text, offset as a number; what is no such thing is left out. */
 export function place(partition: unknown, offset: unknown): Attributes {
   const attributes: Attributes = {};
-  if (typeof partition === "number" && partition >= 0) attributes[PARTITION] = partition.toString();
-  const number = offset === undefined || offset === null || offset === "" ? -1 : Number(offset);
-  if (number >= 0) attributes[KAFKA_OFFSET] = number;
+  addPlace(attributes, partition, offset);
   return attributes;
 }
 
@@ -136,12 +126,20 @@ export function metricAttributes(attributes: Attributes): Attributes {
   return picked(attributes, ON_METRICS);
 }
 
-function content(record: RecordFacts): Attributes {
-  const attributes: Attributes = {};
+function operationOn(topic: string, operation: "process" | "send"): Attributes {
+  return { [SYSTEM]: "kafka", [OPERATION_NAME]: operation, [OPERATION_TYPE]: operation, [DESTINATION]: topic };
+}
+
+function addPlace(attributes: Attributes, partition: unknown, offset: unknown): void {
+  if (typeof partition === "number" && partition >= 0) attributes[PARTITION] = partition.toString();
+  const number = offset === undefined || offset === null || offset === "" ? -1 : Number(offset);
+  if (number >= 0) attributes[KAFKA_OFFSET] = number;
+}
+
+function addContent(attributes: Attributes, record: RecordFacts): void {
   const key = record.key === null || !inForce().messageKey ? null : utf8(record.key);
   if (key !== null) attributes[KAFKA_KEY] = key;
   if (record.tombstone) attributes[KAFKA_TOMBSTONE] = true;
-  return attributes;
 }
 
 function picked(attributes: Attributes, names: readonly string[]): Attributes {

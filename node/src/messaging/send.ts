@@ -2,7 +2,7 @@ import { SpanKind, type Attributes, type Context, type Link, type Span, type Spa
 import { survived } from "../log.js";
 import { fieldsOf, isSame, isSuppressed, originOf, spanContextIn } from "../propagation/context.js";
 import { active } from "../propagation/current.js";
-import { replaced, type Headers, type OutgoingHeaders } from "../propagation/headers.js";
+import { NO_NAMES, replaced, type Headers, type OutgoingHeaders } from "../propagation/headers.js";
 import { endSpan, type Failure } from "./failure.js";
 import { add, instruments, timing, withError } from "./metrics.js";
 import { covers, inForce } from "./policy.js";
@@ -54,7 +54,8 @@ export function sendOne(message: Outgoing, describe: () => Attributes): SendingO
       kept === null ? [] : [kept],
       describe,
     );
-    const headers = kept === null ? carrying(message.headers, around, span) : replaced(message.headers, [], new Set());
+    const headers =
+      kept === null ? carrying(message.headers, around, span, origin.isEmpty) : replaced(message.headers, [], NO_NAMES);
     return { headers, end: ending(span, 1, describe) };
   } catch (error) {
     survived("send", error);
@@ -87,7 +88,9 @@ export function sendAll(
     const kind = kept.size < traced.length ? SpanKind.PRODUCER : SpanKind.CLIENT;
     const span = started(ambient, kind, [...kept.values()], describeTraced);
     const changed = new Set(traced.filter((message) => !kept.has(message)));
-    const headers = messages.map((message) => (changed.has(message) ? carrying(message.headers, ambient, span) : null));
+    const headers = messages.map((message) =>
+      changed.has(message) ? carrying(message.headers, ambient, span, false) : null,
+    );
     return { headers, end: ending(span, traced.length, describeTraced) };
   } catch (error) {
     survived("send", error);
@@ -99,9 +102,9 @@ function isTraced(message: Outgoing, ambient: Context): boolean {
   return !isSuppressed(ambient) && covers(message.topic);
 }
 
-function carrying(headers: Headers, around: Context, span: Span | null): OutgoingHeaders {
+function carrying(headers: Headers, around: Context, span: Span | null, isEmpty: boolean): OutgoingHeaders {
   const { fields, names } = fieldsOf(around, span ?? undefined);
-  return replaced(headers, fields, names);
+  return replaced(headers, fields, isEmpty ? NO_NAMES : names);
 }
 
 /** Returns the span, null where none is wanted or none can be had. */

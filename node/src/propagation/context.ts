@@ -1,5 +1,7 @@
 import {
   createContextKey,
+  INVALID_SPANID,
+  INVALID_TRACEID,
   isSpanContextValid,
   propagation,
   ROOT_CONTEXT,
@@ -25,6 +27,8 @@ export interface Origin {
   readonly others: readonly SpanContext[];
   /** The fields that were malformed, each as often as it is counted. */
   readonly malformed: readonly string[];
+  /** Whether the headers hold no propagation field, so that there is nothing to replace in them. */
+  readonly isEmpty: boolean;
   /** The context that was given, with creation context and baggage. */
   readonly context: Context;
 }
@@ -34,6 +38,7 @@ const RANDOM_KEY = createContextKey("unbroken-random-trace");
 // What suppressTracing of @opentelemetry/core sets; keys of equal names are equal.
 const SUPPRESSED_KEY = createContextKey("OpenTelemetry SDK Context Key SUPPRESS_TRACING");
 const W3C_NAMES: ReadonlySet<string> = new Set(["traceparent", "tracestate", "baggage"]);
+const NONE: readonly never[] = [];
 const BAGGAGE_NAMES: ReadonlySet<string> = new Set(["baggage"]);
 
 /**
@@ -57,7 +62,7 @@ export function originOf(headers: Headers, duplicates: Duplicates, base: Context
     return used.foreign ? foreignOrigin(headers, duplicates, base) : w3cOrigin(headers, duplicates, base, used);
   } catch (error) {
     survived("extract", error);
-    return { spanContext: null, others: [], malformed: ["foreign"], context: base };
+    return { spanContext: null, others: [], malformed: ["foreign"], isEmpty: false, context: base };
   }
 }
 
@@ -107,7 +112,10 @@ export function around(context: Context): Context {
 /** Returns the span context that is current in the context, null when there is no valid one. */
 export function spanContextIn(context: Context): SpanContext | null {
   const spanContext = trace.getSpanContext(context);
-  return spanContext !== undefined && isSpanContextValid(spanContext) ? spanContext : null;
+  // All zeroes is what stands for none; the digits are looked at when they are written.
+  const isNone =
+    spanContext === undefined || spanContext.traceId === INVALID_TRACEID || spanContext.spanId === INVALID_SPANID;
+  return isNone ? null : spanContext;
 }
 
 /** Returns whether tracing is suppressed in the context (`suppressTracing`). */
@@ -127,6 +135,7 @@ function w3cOrigin(
   used: { readonly trace: boolean; readonly baggage: boolean },
 ): Origin {
   const carried = read(headers, duplicates);
+  if (carried.isEmpty) return { spanContext: null, others: NONE, malformed: NONE, isEmpty: true, context: base };
   let context = base;
   let spanContext: SpanContext | null = null;
   if (used.trace && carried.parent !== null) {
@@ -136,7 +145,7 @@ function w3cOrigin(
   }
   if (used.baggage && carried.baggage.size > 0) context = propagation.setBaggage(context, baggageOf(carried.baggage));
   const others = used.trace ? carried.others.map((other) => remote(other)) : [];
-  return { spanContext, others, malformed: carried.problems.map((problem) => problem.field), context };
+  return { spanContext, others, malformed: carried.problems.map((problem) => problem.field), isEmpty: false, context };
 }
 
 function foreignOrigin(headers: Headers, duplicates: Duplicates, base: Context): Origin {
@@ -144,7 +153,7 @@ function foreignOrigin(headers: Headers, duplicates: Duplicates, base: Context):
   // What a propagator leaves of the context that it was given is not what it has found.
   const found = trace.getSpanContext(context);
   const isFound = found !== undefined && found !== trace.getSpanContext(base) && isSpanContextValid(found);
-  return { spanContext: isFound ? found : null, others: [], malformed: [], context };
+  return { spanContext: isFound ? found : null, others: NONE, malformed: NONE, isEmpty: false, context };
 }
 
 function remote(parent: TraceParent, state?: ReadonlyMap<string, string>): SpanContext {

@@ -54,19 +54,22 @@ export function valuesOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [value];
 }
 
-/**
- * Returns a copy of the headers without the `names` (lower case) and with the `fields` at its end.
- *
- * Object.fromEntries defines each name as a property of its own, `__proto__` as well.
- */
+/** Returns a copy of the headers without the `names` (lower case) and with the `fields` at its end. */
 export function replaced(headers: Headers, fields: Fields, names: ReadonlySet<string>): OutgoingHeaders {
-  const kept: (readonly [string, unknown])[] = [];
+  const copy: Record<string, unknown> = {};
   for (const name of Object.keys(headers)) {
     if (names.size > 0 && names.has(name.toLowerCase())) continue;
     const value = headers[name];
-    kept.push([name, Array.isArray(value) ? [...(value as unknown[])] : value]);
+    put(copy, name, Array.isArray(value) ? [...(value as unknown[])] : value);
   }
-  return Object.fromEntries([...kept, ...fields]) as OutgoingHeaders;
+  for (const [name, value] of fields) put(copy, name, value);
+  return copy as OutgoingHeaders;
+}
+
+/** Makes the name a property of the object's own, `__proto__` as well. */
+function put(headers: Record<string, unknown>, name: string, value: unknown): void {
+  if (name !== "__proto__") headers[name] = value;
+  else Object.defineProperty(headers, name, { value, configurable: true, enumerable: true, writable: true });
 }
 
 function isField(name: string): name is keyof FieldValues {

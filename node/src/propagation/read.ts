@@ -17,10 +17,12 @@ export interface Carried {
   readonly tracestate: ReadonlyMap<string, string>;
   readonly baggage: ReadonlyMap<string, Member>;
   readonly problems: readonly InvalidHeader[];
+  /** Whether there is no propagation field at all, malformed or not. */
+  readonly isEmpty: boolean;
 }
 
 const NONE: ReadonlyMap<string, never> = new Map<string, never>();
-const NOTHING: Carried = { parent: null, others: [], tracestate: NONE, baggage: NONE, problems: [] };
+const NOTHING: Carried = { parent: null, others: [], tracestate: NONE, baggage: NONE, problems: [], isEmpty: true };
 
 /** Returns what the headers carry; names match whatever their case. What the headers hold never throws. */
 export function read(headers: Headers, duplicates: Duplicates = "last"): Carried {
@@ -42,9 +44,16 @@ export function read(headers: Headers, duplicates: Duplicates = "last"): Carried
     problems.push(new InvalidHeader("traceparent", "several different values"));
   }
   const tracestate = parent !== null && states.length > 0 ? stateOf(states, problems) : NONE;
-  if (found.baggage.length === 0) return { parent, others, tracestate, baggage: NONE, problems };
+  if (found.baggage.length === 0) return { parent, others, tracestate, baggage: NONE, problems, isEmpty: false };
   const baggage = parseBaggage(found.baggage);
-  return { parent, others, tracestate, baggage: baggage.members, problems: [...problems, ...baggage.problems] };
+  return {
+    parent,
+    others,
+    tracestate,
+    baggage: baggage.members,
+    problems: [...problems, ...baggage.problems],
+    isEmpty: false,
+  };
 }
 
 function stateOf(values: readonly unknown[], problems: InvalidHeader[]): ReadonlyMap<string, string> {
