@@ -5,12 +5,14 @@ import io.opentelemetry.api.GlobalOpenTelemetry;
 import io.opentelemetry.api.OpenTelemetry;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
+import org.springframework.boot.autoconfigure.AutoConfigureOrder;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Lazy;
+import org.springframework.core.Ordered;
 import org.springframework.core.env.Environment;
 import org.springframework.core.task.TaskDecorator;
 import org.springframework.kafka.core.KafkaTemplate;
@@ -23,6 +25,7 @@ import org.springframework.kafka.core.KafkaTemplate;
  * for before the first record, so an application may set the global one as late as that.
  */
 @AutoConfiguration
+@AutoConfigureOrder(Ordered.LOWEST_PRECEDENCE) // another's TaskDecorator is there first
 @ConditionalOnClass({KafkaTemplate.class, OpenTelemetry.class})
 @ConditionalOnProperty(prefix = "unbroken", name = "enabled", matchIfMissing = true)
 @EnableConfigurationProperties(UnbrokenProperties.class)

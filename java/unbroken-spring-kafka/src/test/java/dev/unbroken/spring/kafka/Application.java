@@ -32,13 +32,13 @@ final class Application implements AutoCloseable {
         return new Application(new SpringApplicationBuilder(classes.toArray(Class<?>[]::new))
                 .web(WebApplicationType.NONE)
                 .bannerMode(Banner.Mode.OFF)
-                .properties(all.toArray(String[]::new))
                 .initializers(context -> {
                     if (spans != null) {
                         ((GenericApplicationContext) context).registerBean(OpenTelemetry.class, spans::openTelemetry);
                     }
                 })
-                .run());
+                // As arguments: the embedded broker sets a system property, which would win over defaults.
+                .run(all.stream().map(property -> "--" + property).toArray(String[]::new)));
     }
 
     <T> T bean(Class<T> type) {

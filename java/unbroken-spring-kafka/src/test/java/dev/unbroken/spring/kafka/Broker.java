@@ -92,7 +92,7 @@ record Broker(String bootstrap) {
         List<ConsumerRecord<byte[], byte[]>> found = new ArrayList<>();
         try (KafkaConsumer<byte[], byte[]> consumer =
                 new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-            long until = System.currentTimeMillis() + 30_000;
+            long until = System.currentTimeMillis() + 120_000;
             while (found.size() < count) {
                 if (System.currentTimeMillis() > until) {
                     throw new AssertionError(found.size() + " of " + count + " records in " + topic);

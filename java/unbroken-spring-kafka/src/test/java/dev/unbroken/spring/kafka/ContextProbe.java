@@ -28,7 +28,7 @@ class ContextProbe implements RecordInterceptor<Object, Object> {
     Context awaitPoll() {
         polls.clear();
         try {
-            Context next = polls.poll(30, TimeUnit.SECONDS);
+            Context next = polls.poll(120, TimeUnit.SECONDS);
             if (next == null) {
                 throw new AssertionError("no poll");
             }

@@ -43,7 +43,7 @@ class RebalanceTest {
             broker.send(topic, "1", "2", "3", "4");
             spans.await(4, span -> span.getKind() == SpanKind.CONSUMER);
             second.start();
-            assertEquals(true, secondHasPartitions.await(30, TimeUnit.SECONDS));
+            assertEquals(true, secondHasPartitions.await(120, TimeUnit.SECONDS));
             broker.send(topic, "5", "6", "7", "8");
             List<SpanData> processed = spans.await(8, span -> span.getKind() == SpanKind.CONSUMER);
 

@@ -38,12 +38,12 @@ class RequestReplyTest {
                 Application.start(spans, broker, List.of(Shop.class), "requests=" + requests, "replies=" + replies)) {
             @SuppressWarnings("unchecked")
             ReplyingKafkaTemplate<String, String, String> template = application.bean(ReplyingKafkaTemplate.class);
-            assertEquals(true, template.waitForAssignment(Duration.ofSeconds(30)));
+            assertEquals(true, template.waitForAssignment(Duration.ofSeconds(120)));
             try (Scope scope = asking.makeCurrent()) {
                 assertEquals(
                         "6 x 7",
                         template.sendAndReceive(new ProducerRecord<>(requests, "6 x 7"))
-                                .get(30, TimeUnit.SECONDS)
+                                .get(120, TimeUnit.SECONDS)
                                 .value());
                 assertEquals(false, scope == Scope.noop());
             }

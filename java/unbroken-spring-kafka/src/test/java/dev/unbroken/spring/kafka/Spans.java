@@ -21,7 +21,7 @@ import java.util.function.Predicate;
 /** Keeps the spans that have ended, counts those that have not, and lets a test wait for what it expects. */
 final class Spans implements SpanProcessor {
 
-    private static final long PATIENCE = 30_000;
+    private static final long PATIENCE = 120_000;
 
     private final List<SpanData> ended = new ArrayList<>();
     private final OpenTelemetrySdk sdk = OpenTelemetrySdk.builder()

@@ -71,12 +71,12 @@ class ThreadsTest {
         try (ProcessScope scope = unbroken.open(Records.record("orders", 1))) {
             String seen = isFuture
                     ? CompletableFuture.supplyAsync(ThreadsTest::currentSpan, wrapped)
-                            .get(30, TimeUnit.SECONDS)
-                    : wrapped.submit(ThreadsTest::currentSpan).get(30, TimeUnit.SECONDS);
+                            .get(120, TimeUnit.SECONDS)
+                    : wrapped.submit(ThreadsTest::currentSpan).get(120, TimeUnit.SECONDS);
 
             assertEquals(scope.span().getSpanContext().getSpanId(), seen);
             assertEquals(
-                    "0000000000000000", pool.submit(ThreadsTest::currentSpan).get(30, TimeUnit.SECONDS));
+                    "0000000000000000", pool.submit(ThreadsTest::currentSpan).get(120, TimeUnit.SECONDS));
         } finally {
             pool.shutdown();
         }

@@ -16,6 +16,8 @@ import io.opentelemetry.api.OpenTelemetry;
 import io.opentelemetry.context.Context;
 import io.opentelemetry.context.ContextKey;
 import io.opentelemetry.context.Scope;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -27,6 +29,7 @@ import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Lazy;
+import org.springframework.core.io.ClassPathResource;
 import org.springframework.core.task.TaskDecorator;
 import org.springframework.kafka.config.ConcurrentKafkaListenerContainerFactory;
 import org.springframework.kafka.core.ConsumerFactory;
@@ -165,6 +168,15 @@ class UnbrokenAutoConfigurationTest {
             assertEquals(expected.only(), policy.only());
             assertEquals(expected.ignore(), policy.ignore());
         }
+    }
+
+    @Test
+    void editorsKnowTheProperties() throws IOException {
+        String metadata = new ClassPathResource("META-INF/spring-configuration-metadata.json")
+                .getContentAsString(StandardCharsets.UTF_8);
+
+        assertTrue(metadata.contains("\"unbroken.message-key\""));
+        assertTrue(metadata.contains("Whether the key of a record is put on its spans."));
     }
 
     @Test
