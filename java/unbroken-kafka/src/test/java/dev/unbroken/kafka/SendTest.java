@@ -145,6 +145,17 @@ class SendTest {
     }
 
     @Test
+    void headersThatArePassedOnAreReplacedInATraceThatIsOnlyLinkedToo() {
+        Policy policy = Policy.builder().correlation(Correlation.LINK).build();
+        Unbroken linking = Unbroken.create(telemetry.sdk(), policy);
+        linking.process(Records.record("traceparent", Records.TRACEPARENT), record -> {
+            SpanData span = sent(record("traceparent", Records.TRACEPARENT));
+            assertEquals(Span.current().getSpanContext().getSpanId(), span.getParentSpanId());
+            assertEquals(SpanKind.PRODUCER, span.getKind());
+        });
+    }
+
+    @Test
     void aContextThatTheApplicationHasChosenIsKept() {
         unbroken.process(Records.record("traceparent", Records.TRACEPARENT), record -> {
             SpanData span = sent(record("traceparent", Records.OTHER_TRACEPARENT));
