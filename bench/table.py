@@ -44,17 +44,18 @@ def tables(report: dict[str, Any]) -> list[Table]:
         for figure in section["figures"]:
             figures.setdefault(figure["row"].partition(", ")[0], []).append(figure)
     verdicts = [verdict for section in sections for verdict in section["verdicts"]]
-    bars = [_bars(verdicts)] if verdicts else []
-    return [*bars, *(_matrix(operation, found) for operation, found in figures.items())]
+    promised = [bars(verdicts)] if verdicts else []
+    return [*promised, *(_matrix(operation, found) for operation, found in figures.items())]
 
 
 def markdown(report: dict[str, Any]) -> str:
     """Return the Markdown of a report: its tables and what they were measured with."""
     conditions = "\n".join(_conditions(report["sections"]))
-    return "\n".join([*(_markdown(table) for table in tables(report)), conditions, NOTES.lstrip()])
+    return "\n".join([*(grid(table) for table in tables(report)), conditions, NOTES.lstrip()])
 
 
-def _bars(verdicts: list[dict[str, Any]]) -> Table:
+def bars(verdicts: list[dict[str, Any]]) -> Table:
+    """Return what was promised and whether it is held."""
     rows = tuple(
         (
             verdict["what"] + (f" ({verdict['note']})" if verdict["note"] else ""),
@@ -94,7 +95,8 @@ def _cell(figure: dict[str, Any] | None, bare: dict[str, Any] | None) -> str:
     return text
 
 
-def _markdown(table: Table) -> str:
+def grid(table: Table) -> str:
+    """Return a table as Markdown, under its heading."""
     lines = [table.columns, tuple("---" for _ in table.columns), *table.rows]
     return f"### {table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
