@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from services import Unavailable
 from services.process import finish
 
 _ROOT = Path(__file__).parents[1]
+_SECONDS_KEPT = 7 * 24 * 3600  # what nobody has used for a week goes with the next build
 _NATIVE = "build-essential libcurl4-openssl-dev libssl-dev libzstd-dev"
 _NEVER_COPIED = ("node_modules", "dist", "build", "target", "test", "tests", "bench")
 
@@ -132,8 +134,12 @@ def _kept(name: str, sources: list[Path], build: Callable[[Path], None]) -> Path
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unbroken"
     kept = cache / f"{name}-{digest.hexdigest()[:12]}"
     if kept.is_dir():
+        os.utime(kept)
         return kept
     cache.mkdir(parents=True, exist_ok=True)
+    for older in cache.glob(f"{name}-*"):
+        if time.time() - older.stat().st_mtime > _SECONDS_KEPT:
+            shutil.rmtree(older, ignore_errors=True)
     # Built aside and renamed: an interrupted build, or two runs at once, leave no half-filled folder.
     with tempfile.TemporaryDirectory(dir=cache, ignore_cleanup_errors=True) as scratch:
         built = Path(scratch) / "built"

@@ -50,7 +50,7 @@ def read(resource_spans: Iterable[Mapping[str, Any]], without: str = "") -> tupl
             for span in scope["spans"]:
                 read_one = _span(span, service, without)
                 found[read_one.span_id] = read_one
-    return tuple(sorted(found.values(), key=lambda span: span.start))
+    return tuple(sorted(found.values(), key=_order))
 
 
 def placed(spans: Sequence[Span], known: Iterable[Span] = ()) -> Iterator[Placed]:
@@ -63,7 +63,7 @@ def placed(spans: Sequence[Span], known: Iterable[Span] = ()) -> Iterator[Placed
     names = {(span.trace_id, span.span_id): span.name for span in (*known, *spans)}
     ids = {span.span_id for span in spans}
     children: dict[str | None, list[Span]] = defaultdict(list)
-    for span in sorted(spans, key=lambda span: span.start):
+    for span in sorted(spans, key=_order):
         children[span.parent_id if span.parent_id in ids else None].append(span)
 
     def below(parent: Span | None, depth: int) -> Iterator[Placed]:
@@ -88,6 +88,10 @@ def shape(spans: Sequence[Span], known: Iterable[Span] = ()) -> str:
             below.append(blocks.pop()[1])
         blocks.append((depth, [line, *(text for block in sorted(below) for text in block)]))
     return "\n".join(line for block in sorted(lines for _, lines in blocks) for line in block)
+
+
+def _order(span: Span) -> tuple[int, str]:
+    return span.start, span.span_id  # times of Node have milliseconds, so that two spans often share one
 
 
 def _line(each: Placed) -> str:

@@ -29,6 +29,12 @@ VIRTUAL_THREADS = 21  # the first Java that has them
 
 Command = tuple[str, ...]
 
+# The programs of interop are judged by the tools and rules of the library, which are in its folder.
+_LIBRARY = "../../node"
+_LINT_HERE = f"{_LIBRARY}/node_modules/.bin/eslint --config {_LIBRARY}/eslint.config.mjs --max-warnings 0 ."
+_FORMAT_HERE = f"{_LIBRARY}/node_modules/.bin/prettier --log-level warn --check ."
+INTEROP_LINT = ("sh", "-c", f"cd ../interop/node && {_LINT_HERE} && {_FORMAT_HERE}")
+
 
 @dataclass(frozen=True, slots=True)
 class Companion:
@@ -79,7 +85,7 @@ def companions() -> list[Companion]:
             ROOT / "node",
             ("npm",),
             (("npm", "ci", "--silent"), ("npm", "test", "--silent")),
-            (("npm", "ci", "--silent"), ("npm", "run", "--silent", "lint")),
+            (("npm", "ci", "--silent"), ("npm", "run", "--silent", "lint"), INTEROP_LINT),
             "build/results/*.xml",
         ),
     ]
@@ -96,7 +102,7 @@ def _java(name: str, *options: str, environment: Mapping[str, str] | None = None
         ROOT / "java",
         ("javac", "mvn"),
         ((*maven, "clean", "verify"),),
-        ((*maven, "spotless:check"),),
+        ((*maven, "-Pinterop", "spotless:check"),),
         "*/target/*-reports/TEST-*.xml",
         environment or {},
     )

@@ -7,7 +7,11 @@ import { traced } from "unbroken";
 import { broker, clientId, facts, serve, start } from "./probe.mjs";
 
 const { KafkaJS } = createRequire(`${process.env.INTEROP_CONFLUENT}/`)("@confluentinc/kafka-javascript");
-const kafka = new KafkaJS.Kafka({ "client.id": clientId, "bootstrap.servers": broker, log_level: 3 });
+const kafka = new KafkaJS.Kafka({
+  "client.id": clientId,
+  "bootstrap.servers": broker,
+  log_level: 3,
+});
 
 class Client {
   #plain = kafka.producer();
@@ -20,11 +24,17 @@ class Client {
   }
 
   async send(topic, message, isTraced) {
-    await (isTraced ? this.#traced : this.#plain).send({ topic, messages: [message] });
+    await (isTraced ? this.#traced : this.#plain).send({
+      topic,
+      messages: [message],
+    });
   }
 
   async read(topic, count, group) {
-    const consumer = kafka.consumer({ "group.id": group, "auto.offset.reset": "earliest" });
+    const consumer = kafka.consumer({
+      "group.id": group,
+      "auto.offset.reset": "earliest",
+    });
     await consumer.connect();
     await consumer.subscribe({ topic });
     const payloads = [];

@@ -5,7 +5,11 @@ import { traced } from "unbroken";
 
 import { broker, clientId, facts, serve, start } from "./probe.mjs";
 
-const kafka = new Kafka({ clientId, brokers: [broker], logLevel: logLevel.ERROR });
+const kafka = new Kafka({
+  clientId,
+  brokers: [broker],
+  logLevel: logLevel.ERROR,
+});
 
 class Client {
   #plain = kafka.producer();
@@ -18,7 +22,10 @@ class Client {
   }
 
   async send(topic, message, isTraced) {
-    await (isTraced ? this.#traced : this.#plain).send({ topic, messages: [message] });
+    await (isTraced ? this.#traced : this.#plain).send({
+      topic,
+      messages: [message],
+    });
   }
 
   async read(topic, count, group) {

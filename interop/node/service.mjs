@@ -1,5 +1,7 @@
 // What every service of the chain in Node has: its settings, its telemetry, its life.
 
+import { finished } from "node:stream/promises";
+
 import { context, propagation, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from "@opentelemetry/core";
@@ -14,12 +16,18 @@ export const topics = { orders: `orders${suffix}`, paid: `paid${suffix}` };
 
 /** The Kafka client of a service; its start waits for a broker as long as that takes. */
 export function kafka(name) {
-  return new Kafka({ clientId: name, brokers: [process.env.UNBROKEN_KAFKA], logLevel: logLevel.ERROR });
+  return new Kafka({
+    clientId: name,
+    brokers: [process.env.UNBROKEN_KAFKA],
+    logLevel: logLevel.ERROR,
+  });
 }
 
 /** Sends the spans of this service to every address of UNBROKEN_OTLP; the function that comes back sends the last of them. */
 export function start(name) {
-  const exporters = process.env.UNBROKEN_OTLP.split(",").map((url) => new OTLPTraceExporter({ url: `${url}/v1/traces` }));
+  const exporters = process.env.UNBROKEN_OTLP.split(",").map(
+    (url) => new OTLPTraceExporter({ url: `${url}/v1/traces` }),
+  );
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ "service.name": name }),
     spanProcessors: exporters.map((exporter) => new BatchSpanProcessor(exporter, { scheduledDelayMillis: 200 })),
@@ -27,7 +35,9 @@ export function start(name) {
   trace.setGlobalTracerProvider(provider);
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   propagation.setGlobalPropagator(
-    new CompositePropagator({ propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()] }),
+    new CompositePropagator({
+      propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()],
+    }),
   );
   return () => provider.shutdown();
 }
@@ -39,10 +49,15 @@ export function ready() {
 
 /** Tells the starter in which trace this order was met: that of the span, or of the current one. */
 export function tell(order, span = trace.getActiveSpan()) {
-  console.log(JSON.stringify({ order, trace: span?.spanContext().traceId ?? "0".repeat(32) }));
+  console.log(
+    JSON.stringify({
+      order,
+      trace: span?.spanContext().traceId ?? "0".repeat(32),
+    }),
+  );
 }
 
 /** Resolves when the starter no longer wants the service: its standard input has ended. */
 export async function unwanted() {
-  for await (const _ of process.stdin);
+  await finished(process.stdin.resume());
 }

@@ -11,11 +11,18 @@ const producer = traced(kafka("storefront").producer());
 await producer.connect();
 ready();
 for (const id of process.env.INTEROP_ORDERS.split(",")) {
-  await tracer.startActiveSpan("POST /orders", { kind: SpanKind.SERVER, attributes: { "order.id": id } }, async (span) => {
-    await producer.send({ topic: topics.orders, messages: [{ key: id, value: JSON.stringify({ id }) }] });
-    tell(id);
-    span.end();
-  });
+  await tracer.startActiveSpan(
+    "POST /orders",
+    { kind: SpanKind.SERVER, attributes: { "order.id": id } },
+    async (span) => {
+      await producer.send({
+        topic: topics.orders,
+        messages: [{ key: id, value: JSON.stringify({ id }) }],
+      });
+      tell(id);
+      span.end();
+    },
+  );
 }
 await unwanted();
 await producer.disconnect();

@@ -13,7 +13,10 @@ await consumer.run({
   eachBatch: async ({ batch }) => {
     for (const message of batch.messages) {
       const { id } = JSON.parse(message.value.toString());
-      const span = tracer.startSpan("process paid", { kind: SpanKind.CONSUMER, attributes: { "order.id": id } });
+      const span = tracer.startSpan("process paid", {
+        kind: SpanKind.CONSUMER,
+        attributes: { "order.id": id },
+      });
       tell(id, span);
       span.end();
     }

@@ -10,16 +10,23 @@ const producer = kafka("storefront").producer();
 await producer.connect();
 ready();
 for (const id of process.env.INTEROP_ORDERS.split(",")) {
-  await tracer.startActiveSpan("POST /orders", { kind: SpanKind.SERVER, attributes: { "order.id": id } }, async (span) => {
-    await tracer.startActiveSpan("send orders", { kind: SpanKind.PRODUCER }, async (sending) => {
-      const headers = {};
-      propagation.inject(context.active(), headers);
-      await producer.send({ topic: topics.orders, messages: [{ key: id, value: JSON.stringify({ id }), headers }] });
-      sending.end();
-    });
-    tell(id);
-    span.end();
-  });
+  await tracer.startActiveSpan(
+    "POST /orders",
+    { kind: SpanKind.SERVER, attributes: { "order.id": id } },
+    async (span) => {
+      await tracer.startActiveSpan("send orders", { kind: SpanKind.PRODUCER }, async (sending) => {
+        const headers = {};
+        propagation.inject(context.active(), headers);
+        await producer.send({
+          topic: topics.orders,
+          messages: [{ key: id, value: JSON.stringify({ id }), headers }],
+        });
+        sending.end();
+      });
+      tell(id);
+      span.end();
+    },
+  );
 }
 await unwanted();
 await producer.disconnect();
