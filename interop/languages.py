@@ -52,10 +52,11 @@ def java(main: str) -> list[str]:
         Unavailable: Java or Maven is missing, or the programs cannot be built.
     """
     home = os.environ.get("JAVA_HOME")
-    found = (
-        str(Path(home) / "bin" / "java")
-        if home
-        else _found("java", "Java 17 or newer", "Debian: apt-get install openjdk-17-jdk-headless")
+    found = _found(
+        "java",
+        "Java 17 or newer",
+        "Debian: apt-get install openjdk-17-jdk-headless",
+        path=str(Path(home) / "bin") if home else None,
     )
     # The cheap compiler alone: these programs live for seconds, on a machine that runs five servers beside them.
     options = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-Xshare:auto"]
@@ -167,8 +168,8 @@ def _sources(part: str) -> list[Path]:
     return list(below(_ROOT / part))
 
 
-def _found(command: str, what: str, remedy: str) -> str:
-    path = shutil.which(command)
-    if path is None:
-        raise Unavailable(f"interop needs {what}, and there is no `{command}` in PATH. {remedy}")
-    return path
+def _found(command: str, what: str, remedy: str, path: str | None = None) -> str:
+    found = shutil.which(command, path=path)
+    if found is None:
+        raise Unavailable(f"interop needs {what}, and there is no `{command}` in {path or 'PATH'}. {remedy}")
+    return found
