@@ -33,27 +33,35 @@ def test_an_answer_that_is_an_error_is_raised(tmp_path: Path) -> None:
 
 
 def test_a_program_that_ends_too_early_is_named_with_its_last_words(tmp_path: Path) -> None:
-    with program(tmp_path, "import sys; sys.exit('no broker')") as talker:
-        with pytest.raises(ProgramFailed, match="talker has ended; its last words:\nno broker"):
-            talker.told(soon())
+    with (
+        program(tmp_path, "import sys; sys.exit('no broker')") as talker,
+        pytest.raises(ProgramFailed, match="talker has ended; its last words:\nno broker"),
+    ):
+        talker.told(soon())
 
 
 def test_a_silent_program_is_not_waited_for_beyond_the_deadline(tmp_path: Path) -> None:
-    with program(tmp_path, "import sys; sys.stdin.read()") as talker:
-        with pytest.raises(ProgramFailed, match="said nothing in time"):
-            talker.told(time.monotonic())
+    with (
+        program(tmp_path, "import sys; sys.stdin.read()") as talker,
+        pytest.raises(ProgramFailed, match="said nothing in time"),
+    ):
+        talker.told(time.monotonic())
 
 
 def test_a_first_line_that_is_not_ready_is_quoted(tmp_path: Path) -> None:
-    with program(tmp_path, "print('INFO starting', flush=True)") as talker:
-        with pytest.raises(ProgramFailed, match="INFO starting"):
-            talker.await_ready(soon())
+    with (
+        program(tmp_path, "print('INFO starting', flush=True)") as talker,
+        pytest.raises(ProgramFailed, match="INFO starting"),
+    ):
+        talker.await_ready(soon())
 
 
 def test_the_status_of_a_program_that_fails_at_its_end_is_told(tmp_path: Path) -> None:
-    with program(tmp_path, "import sys; sys.stdin.read(); sys.exit(3)") as talker:
-        with pytest.raises(ProgramFailed, match="ended with status 3"):
-            talker.end()
+    with (
+        program(tmp_path, "import sys; sys.stdin.read(); sys.exit(3)") as talker,
+        pytest.raises(ProgramFailed, match="ended with status 3"),
+    ):
+        talker.end()
 
 
 def test_settings_of_telemetry_of_the_user_do_not_reach_a_program(
