@@ -1,11 +1,18 @@
 import type { Attributes } from "@opentelemetry/api";
 import { place } from "../messaging/semconv.js";
 
-/** Where an application wants a message. */
-export interface Wanted {
+/** A message as an application gives it to `send`. */
+export interface Given {
+  readonly key?: unknown;
+  readonly value?: unknown;
+  readonly partition?: unknown;
+  readonly headers?: unknown;
+}
+
+/** The messages of one call for one topic. */
+export interface TopicMessages {
   readonly topic: string;
-  /** Null where the client chooses. */
-  readonly partition: number | null;
+  readonly messages: readonly Given[];
 }
 
 /** What a broker has told about the messages of one partition. */
@@ -22,21 +29,24 @@ interface Told {
  * A client tells one offset for each partition, that of its first message. A message whose partition the client chose is
  * known to be there only when the topic got messages in no other.
  */
-export function acknowledged(metadata: unknown, messages: readonly Wanted[]): Attributes[] {
+export function acknowledged(metadata: unknown, topics: readonly TopicMessages[]): Attributes[] {
   const told = toldIn(metadata);
   if (told.length === 0) return [];
-  const seen = new Set<Told>();
-  return messages.map(({ topic, partition }) => {
-    const ofTopic = told.filter((one) => one.topic === topic);
-    const only = ofTopic.length === 1 ? ofTopic[0] : undefined;
-    const found = only ?? ofTopic.find((one) => one.partition === partition);
-    if (found === undefined) return {};
-    const isFirst = !seen.has(found);
-    seen.add(found);
+  const seen: Told[] = [];
+  const places: Attributes[] = [];
+  for (const { topic, messages } of topics) {
+    const [only, ...others] = told.filter((one) => one.topic === topic);
+    const isOne = others.length === 0;
     // Between messages whose partition is not known, which one is the first is not known either.
-    const isKnown = only !== undefined || !messages.some((one) => one.topic === topic && one.partition === null);
-    return place(found.partition, isFirst && isKnown ? found.baseOffset : undefined);
-  });
+    const isKnown = isOne || messages.every((message) => typeof message.partition === "number");
+    for (const { partition } of messages) {
+      const found = isOne ? only : told.find((one) => one.topic === topic && one.partition === partition);
+      const isFirst = found !== undefined && !seen.includes(found);
+      if (isFirst) seen.push(found);
+      places.push(found === undefined ? {} : place(found.partition, isFirst && isKnown ? found.baseOffset : undefined));
+    }
+  }
+  return places;
 }
 
 /** Returns what the broker has told about all messages of a call together: the partition, when it is one. */

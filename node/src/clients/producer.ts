@@ -3,7 +3,8 @@ import { concluded } from "../messaging/failure.js";
 import { oneOf } from "../messaging/policy.js";
 import { clientAttributes, type ClientFacts } from "../messaging/semconv.js";
 import { survived } from "../log.js";
-import { beginEach, beginTogether, type Begun, type TopicMessages } from "./outgoing.js";
+import type { TopicMessages } from "./acknowledgement.js";
+import { beginEach, beginTogether, type Begun } from "./outgoing.js";
 
 /** How a producer is traced. */
 export interface ProducerOptions extends ClientFacts {
@@ -49,15 +50,13 @@ export function traced<P extends Producing>(producer: P, options: ProducerOption
   const proxy = new Proxy(producer, {
     get(target, name): unknown {
       const value: unknown = Reflect.get(target, name, target);
+      const known = methods.get(name);
+      if (known !== undefined && known.of === value) return known.call;
       if (typeof value !== "function" || isFixed(target, name)) return value;
-      let method = methods.get(name);
-      if (method?.of !== value) {
-        // Bound, because a class with private fields knows only itself.
-        const call: Call = (value as Call).bind(target);
-        method = { of: value, call: tracedMethod(name, call, tracing) };
-        methods.set(name, method);
-      }
-      return method.call;
+      // Bound, because a class with private fields knows only itself.
+      const call = tracedMethod(name, (value as Call).bind(target), tracing);
+      methods.set(name, { of: value, call });
+      return call;
     },
   });
   tracedOf.set(producer, proxy);
@@ -71,7 +70,7 @@ function tracedMethod(name: string | symbol, call: Call, tracing: Tracing): Call
       return (record, ...rest) =>
         sent(isTopic(record) ? [record] : [], tracing, (begun) => {
           const [own] = begun?.topicMessages ?? [];
-          return call(own === undefined ? record : { ...(record as object), ...own }, ...rest);
+          return call(own === undefined ? record : Object.assign({}, record, { messages: own.messages }), ...rest);
         });
     case "sendBatch":
       return (batch, ...rest) =>

@@ -1,6 +1,6 @@
 import { ROOT_CONTEXT, type SpanContext } from "@opentelemetry/api";
 import { survived } from "../log.js";
-import { fieldsOf, originOf, parentOf } from "../propagation/context.js";
+import { fieldsOf, originOf } from "../propagation/context.js";
 import { active } from "../propagation/current.js";
 import { NO_NAMES, replaced, valuesOf, type Headers, type OutgoingHeaders } from "../propagation/headers.js";
 import { inUse } from "../propagation/propagators.js";
@@ -86,9 +86,10 @@ function named(headers: Headers): ReadonlyMap<string, unknown> {
 
 function firstOrigin(known: unknown, creation: SpanContext | null): string | null {
   try {
-    return formatTraceparent(parseTraceparent(known));
+    const { traceId, spanId, flags } = parseTraceparent(known);
+    return formatTraceparent(traceId, spanId, flags);
   } catch {
-    return creation === null ? null : formatTraceparent(parentOf(creation));
+    return creation === null ? null : formatTraceparent(creation.traceId, creation.spanId, creation.traceFlags);
   }
 }
 

@@ -74,13 +74,12 @@ export function fieldsOf(context: Context, span?: Span): { fields: Fields; names
     const fields: [string, string][] = [];
     let names = NO_NAMES;
     const spanContext = used.trace ? (span ?? trace.getSpan(context))?.spanContext() : undefined;
-    if (spanContext !== undefined && isSpanContextValid(spanContext)) {
+    // The ids of our own span were made by a tracer, and need no look at each digit; those of another may be by hand.
+    if (spanContext !== undefined && (span === undefined ? isSpanContextValid(spanContext) : !isNone(spanContext))) {
       names = W3C_NAMES;
-      const random = context.getValue(RANDOM_KEY) === spanContext.traceId ? RANDOM : 0;
-      fields.push([
-        "traceparent",
-        formatTraceparent({ ...parentOf(spanContext), flags: spanContext.traceFlags | random }),
-      ]);
+      const { traceId, spanId, traceFlags } = spanContext;
+      const random = context.getValue(RANDOM_KEY) === traceId ? RANDOM : 0;
+      fields.push(["traceparent", formatTraceparent(traceId, spanId, traceFlags | random)]);
       const state = spanContext.traceState === undefined ? "" : formatTracestate(spanContext.traceState);
       if (state !== "") fields.push(["tracestate", state]);
     }
@@ -97,11 +96,6 @@ export function fieldsOf(context: Context, span?: Span): { fields: Fields; names
   }
 }
 
-/** Returns the ids and flags of a span context. */
-export function parentOf(spanContext: SpanContext): TraceParent {
-  return { traceId: spanContext.traceId, spanId: spanContext.spanId, flags: spanContext.traceFlags };
-}
-
 /** Returns the context without its span and its baggage; what else the application keeps there stays. */
 export function around(context: Context): Context {
   if (context === ROOT_CONTEXT) return context;
@@ -112,10 +106,7 @@ export function around(context: Context): Context {
 /** Returns the span context that is current in the context, null when there is no valid one. */
 export function spanContextIn(context: Context): SpanContext | null {
   const spanContext = trace.getSpanContext(context);
-  // All zeroes is what stands for none; the digits are looked at when they are written.
-  const isNone =
-    spanContext === undefined || spanContext.traceId === INVALID_TRACEID || spanContext.spanId === INVALID_SPANID;
-  return isNone ? null : spanContext;
+  return spanContext === undefined || isNone(spanContext) ? null : spanContext;
 }
 
 /** Returns whether tracing is suppressed in the context (`suppressTracing`). */
@@ -126,6 +117,11 @@ export function isSuppressed(context: Context): boolean {
 /** Returns whether two span contexts are of the same span. */
 export function isSame(one: SpanContext, other: SpanContext): boolean {
   return one.spanId === other.spanId && one.traceId === other.traceId;
+}
+
+/** Returns whether a span context is the one that stands for none: all zeroes. */
+function isNone({ traceId, spanId }: SpanContext): boolean {
+  return traceId === INVALID_TRACEID || spanId === INVALID_SPANID;
 }
 
 function w3cOrigin(

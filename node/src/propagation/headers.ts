@@ -56,14 +56,19 @@ export function valuesOf(value: unknown): readonly unknown[] {
 
 /** Returns a copy of the headers without the `names` (lower case) and with the `fields` at its end. */
 export function replaced(headers: Headers, fields: Fields, names: ReadonlySet<string>): OutgoingHeaders {
-  const copy: Record<string, unknown> = {};
-  for (const name of Object.keys(headers)) {
-    if (names.size > 0 && names.has(name.toLowerCase())) continue;
-    const value = headers[name];
-    put(copy, name, Array.isArray(value) ? [...(value as unknown[])] : value);
-  }
+  // Most messages that are sent have no old fields. `{ ...headers }` costs 0.5 µs more as soon as a name is added.
+  const isPlain = names.size === 0 && !Object.hasOwn(headers, "__proto__");
+  const copy: Record<string, unknown> = isPlain ? Object.assign({}, headers) : without(headers, names);
   for (const [name, value] of fields) put(copy, name, value);
   return copy as OutgoingHeaders;
+}
+
+function without(headers: Headers, names: ReadonlySet<string>): Record<string, unknown> {
+  const copy: Record<string, unknown> = {};
+  for (const name of Object.keys(headers)) {
+    if (!names.has(name.toLowerCase())) put(copy, name, headers[name]);
+  }
+  return copy;
 }
 
 /** Makes the name a property of the object's own, `__proto__` as well. */

@@ -34,8 +34,8 @@ export function parseTraceparent(value: unknown): TraceParent {
 }
 
 /** Returns the 55 characters of a version-00 `traceparent`. */
-export function formatTraceparent(parent: TraceParent): string {
-  return `00-${parent.traceId}-${parent.spanId}-0${(parent.flags & KNOWN_FLAGS).toString()}`;
+export function formatTraceparent(traceId: string, spanId: string, flags: number): string {
+  return `00-${traceId}-${spanId}-0${(flags & KNOWN_FLAGS).toString()}`;
 }
 
 function invalid(reason: string): InvalidHeader {
