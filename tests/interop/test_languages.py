@@ -16,6 +16,7 @@ def nothing_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No build is remembered, and the cache is an empty folder."""
     for build in (languages.node_programs, languages.java_programs, languages.confluent_client):
         build.cache_clear()
+    monkeypatch.setattr(languages, "_NATIVE_PART", Path("not built"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "unbroken"
 
