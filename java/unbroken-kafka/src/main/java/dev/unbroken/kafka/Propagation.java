@@ -50,7 +50,7 @@ final class Propagation {
 
     /**
      * Returns what the common header set carries, null of any other. Common: one {@code traceparent} in lower case,
-     * well-formed and of 55 octets, at most one {@code tracestate} that is well-formed, no other propagation field.
+     * well-formed, at most one {@code tracestate} that is well-formed, no other propagation field.
      */
     static Origin common(Iterable<Header> headers) {
         Header parent = null;
@@ -71,8 +71,7 @@ final class Propagation {
         if (parent == null) {
             return state == null ? Origin.NOTHING : null;
         }
-        TraceParent found =
-                parent.value() == null || parent.value().length != 55 ? null : TraceParent.parse(parent.value());
+        TraceParent found = TraceParent.parse(parent.value());
         if (found == null) {
             return null;
         }
