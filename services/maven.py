@@ -1,13 +1,12 @@
 """A server whose jars come from Maven Central and stay in the user's cache."""
 
-import hashlib
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from services import Unavailable
+from services.cache import kept
 from services.process import finish
 
 
@@ -42,26 +41,15 @@ class MavenServer:
             Unavailable: Maven is missing, or cannot fetch them.
         """
         pom = self.inputs / "pom.xml"
-        version = hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unbroken"
-        jars = cache / f"{self.inputs.name}-{version}"
-        if jars.is_dir():
-            return jars
-        maven = shutil.which("mvn")
-        if maven is None:
-            raise Unavailable(
-                f"{self.name} comes from Maven Central, and there is no `mvn` in PATH. Debian: apt-get install maven. "
-                f"Or use a running {self.name}: {self.instead}"
-            )
-        cache.mkdir(parents=True, exist_ok=True)
-        # Filled aside and renamed: an interrupted download, or two runs at once, leave no half-filled folder.
-        with tempfile.TemporaryDirectory(dir=cache) as scratch:
-            filled = Path(scratch) / "jars"
+
+        def fetch(folder: Path) -> None:
+            maven = shutil.which("mvn")
+            if maven is None:
+                raise Unavailable(
+                    f"{self.name} comes from Maven Central, and there is no `mvn` in PATH. Debian: apt-get install "
+                    f"maven. Or use a running {self.name}: {self.instead}"
+                )
             command = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
-            finish([*command, f"-DoutputDirectory={filled}"], f"Maven cannot fetch {self.name}")
-            try:
-                filled.rename(jars)
-            except OSError:
-                if not jars.is_dir():
-                    raise
-        return jars
+            finish([*command, f"-DoutputDirectory={folder}"], f"Maven cannot fetch {self.name}")
+
+        return kept(self.inputs.name, [pom.read_bytes()], fetch)

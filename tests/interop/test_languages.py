@@ -48,39 +48,7 @@ def test_a_build_that_fails_says_why_and_leaves_nothing_behind(
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(Unavailable, match="no such artifact"):
         languages.java_programs()
-    assert list(nothing_is_known.iterdir()) == []
-
-
-def test_a_build_is_kept_until_a_source_changes(
-    nothing_is_known: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    source = tmp_path / "source"
-    source.write_text("1")
-    monkeypatch.setattr(languages, "_ROOT", tmp_path)
-    builds: list[Path] = []
-
-    def built() -> Path:
-        return languages._kept("programs", [source], builds.append)
-
-    first = built()
-    assert built() == first
-    assert len(builds) == 1
-    source.write_text("2")
-    second = built()
-    assert second != first
-    assert {first, second} == set(nothing_is_known.iterdir())
-
-
-def test_what_nobody_has_used_for_a_week_goes_with_the_next_build(
-    nothing_is_known: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "source").write_text("1")
-    monkeypatch.setattr(languages, "_ROOT", tmp_path)
-    old = nothing_is_known / "programs-0123456789ab"
-    old.mkdir(parents=True)
-    os.utime(old, (0, 0))
-    assert languages._kept("programs", [tmp_path / "source"], lambda folder: None).is_dir()
-    assert not old.exists()
+    assert [path.name for path in nothing_is_known.iterdir()] == ["interop-java.lock"]
 
 
 @pytest.mark.parametrize(("language", "program"), PROBES.values())
