@@ -24,6 +24,7 @@ import io.opentelemetry.sdk.trace.SpanProcessor;
 import io.opentelemetry.sdk.trace.data.LinkData;
 import io.opentelemetry.sdk.trace.samplers.Sampler;
 import io.opentelemetry.sdk.trace.samplers.SamplingResult;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Iterator;
@@ -66,6 +67,7 @@ class FailingTelemetryTest {
                         OpenTelemetrySdk.builder()
                                 .setPropagators(ContextPropagators.create(new Raising()))
                                 .build()),
+                Named.of("an instrument", new Measured((MeterProvider) raising(MeterProvider.class))),
                 Named.of("everything", new Broken()));
     }
 
@@ -233,6 +235,29 @@ class FailingTelemetryTest {
         public ContextPropagators getPropagators() {
             return ContextPropagators.noop();
         }
+    }
+
+    private record Measured(MeterProvider getMeterProvider) implements OpenTelemetry {
+
+        @Override
+        public TracerProvider getTracerProvider() {
+            return TracerProvider.noop();
+        }
+
+        @Override
+        public ContextPropagators getPropagators() {
+            return ContextPropagators.noop();
+        }
+    }
+
+    /** Returns what makes meters and instruments, down to the first that measures: that raises. */
+    private static Object raising(Class<?> type) {
+        return Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (proxy, method, arguments) -> {
+            if (method.getReturnType() == void.class) {
+                throw new IllegalStateException("no measurement");
+            }
+            return raising(method.getReturnType());
+        });
     }
 
     private static final class Broken implements OpenTelemetry {
