@@ -73,20 +73,21 @@ def node_programs() -> Path:
     def build(folder: Path) -> None:
         for part in ("node", "interop/node"):
             shutil.copytree(_ROOT / part, folder / part, ignore=shutil.ignore_patterns(*_NEVER_COPIED))
-        library, programs = str(folder / "node"), str(folder / "interop" / "node")
-        # No scripts of packages: the bindings of librdkafka would be compiled, which nothing here needs.
-        quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        modules, known = folder / "node" / "node_modules", _ROOT / "node" / "node_modules"
+        library, programs = folder / "node", folder / "interop" / "node"
+        # In the folder, not by --prefix, with which npm looks for the settings of the machine there too. No scripts of
+        # packages: the bindings of librdkafka would be compiled, which nothing here needs.
+        fetch = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+        modules, known = library / "node_modules", _ROOT / "node" / "node_modules"
         if (known / ".bin" / "tsc").exists():  # who works on the library has its compiler
             modules.symlink_to(known)
         else:
-            finish([npm, "--prefix", library, "ci", *quiet], "npm cannot fetch what the Node library needs")
-        finish([npm, "--prefix", library, "run", "build"], "the Node library cannot be built")
+            finish(fetch, "npm cannot fetch what the Node library needs", library)
+        finish([npm, "run", "build"], "the Node library cannot be built", library)
         if modules.is_symlink():
             modules.unlink()
         else:
             shutil.rmtree(modules)
-        finish([npm, "--prefix", programs, "ci", *quiet], "npm cannot fetch what the programs in Node need")
+        finish(fetch, "npm cannot fetch what the programs in Node need", programs)
 
     return kept("interop-node", [*_sources("node"), *_sources("interop/node")], build)
 

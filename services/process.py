@@ -103,13 +103,15 @@ class ServerProcess:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def finish(command: Sequence[str], problem: str) -> None:
-    """Run a command to its end.
+def finish(command: Sequence[str], problem: str, folder: Path | None = None) -> None:
+    """Run a command to its end, in a folder if one is given.
 
     Raises:
         Unavailable: it failed; the message is the problem and the end of its output.
     """
-    finished = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    finished = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if finished.returncode:
         raise Unavailable(f"{problem}: exit status {finished.returncode}\n{finished.stdout[-4000:]}")
 
