@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { createNoopMeter, metrics, type Meter } from "@opentelemetry/api";
 import { DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
-import { process, receive, traced } from "../src/index.js";
+import { process, receive, traced, type MessageBatch } from "../src/index.js";
 import { measuring, recording } from "./telemetry.js";
 import { message, payload, TRACEPARENT } from "./messages.js";
 import { KeepingProducer } from "./producer.js";
@@ -133,4 +134,33 @@ test("the wait of a poll whose beginning is told is measured", async () => {
   assert.deepEqual(points(await measured(), "messaging.client.operation.duration"), [
     [{ ...processing, "messaging.operation.name": "poll" }, 1],
   ]);
+});
+
+const raising = (): never => {
+  throw new Error("telemetry is broken");
+};
+
+/** Uses everything that is measured, and returns what the handlers have returned. */
+async function everything(): Promise<unknown[]> {
+  const batch: MessageBatch = { topic: "orders", partition: 3, messages: [message({ traceparent: "x" })] };
+  const producer = traced(new KeepingProducer(() => ["acknowledged"]));
+  return [
+    process(payload({ traceparent: "x" }), () => 7),
+    receive(batch, () => 8, { startTime: Date.now() }),
+    await producer.send({ topic: "orders", messages: [{ value: "1" }] }),
+  ];
+}
+
+test("instruments that throw cost no message", async () => {
+  const instrument = { add: raising, record: raising };
+  const meter = { ...createNoopMeter(), createCounter: () => instrument, createHistogram: () => instrument };
+  metrics.disable();
+  metrics.setGlobalMeterProvider({ getMeter: () => meter as unknown as Meter });
+  assert.deepEqual(await everything(), [7, 8, ["acknowledged"]]);
+});
+
+test("a meter provider that throws costs no message", async () => {
+  metrics.disable();
+  metrics.setGlobalMeterProvider({ getMeter: raising });
+  assert.deepEqual(await everything(), [7, 8, ["acknowledged"]]);
 });

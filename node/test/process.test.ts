@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { beforeEach, describe, test } from "node:test";
-import { context, propagation, ROOT_CONTEXT, SpanStatusCode, trace, type Span } from "@opentelemetry/api";
+import { context, diag, propagation, ROOT_CONTEXT, SpanStatusCode, trace, type Span } from "@opentelemetry/api";
 import { suppressTracing } from "@opentelemetry/core";
 import type { Sampler, SpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { attached, bind, configure, extract, inject, process, UnknownMessage } from "../src/index.js";
@@ -279,6 +279,23 @@ describe("telemetry that fails", () => {
       process(payload(hostile), () => 7),
       7,
     );
+  });
+
+  test("is logged once for its place and class", () => {
+    class Broken extends Error {}
+    const logged: unknown[] = [];
+    const nothing = (): void => undefined;
+    const logger = { error: (...args: unknown[]) => logged.push(args[1]), warn: nothing, info: nothing };
+    diag.setLogger({ ...logger, debug: nothing, verbose: nothing }, { suppressOverrideMessage: true });
+    const broken = new Broken("telemetry is broken");
+    const shouldSample = (): never => {
+      throw broken;
+    };
+    recording({ sampler: { shouldSample } });
+    process(payload(), () => undefined);
+    process(payload(), () => undefined);
+    diag.disable();
+    assert.deepEqual(logged, [broken]);
   });
 
   function processor(hooks: { onStart?: () => void; onEnd?: () => void }): SpanProcessor {
