@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from interop import chain
+from interop import chain, languages
 from interop.chain import Brokers
 from interop.expected import ORDERS, POISON
 from interop.program import ProgramFailed
@@ -30,11 +30,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--keep", action="store_true", help="keep the servers running until Ctrl-C, to look at the traces"
     )
+    parser.add_argument("--build", action="store_true", help="only build what it needs, which takes minutes, once")
     parser.add_argument("--patience", type=float, default=0, metavar="SECONDS", help="wait for servers that are given")
     parser.add_argument("--browser-host", metavar="HOST", help="the name by which a browser finds Jaeger and Tempo")
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers end in order, as with Ctrl-C
     console = Console()
+    if arguments.build:
+        return _build(console)
     try:
         with ExitStack() as stack:
             with console.status("starting Kafka, RabbitMQ, ElasticMQ, Jaeger and Tempo"):
@@ -66,6 +69,19 @@ def _run(console: Console, brokers: Brokers, stores: tuple[Store, ...], argument
     console.print()
     console.print("as expected, in both" if is_right else "not as expected", style="bold")
     return is_right
+
+
+def _build(console: Console) -> int:
+    """Build all that is kept in the cache; what cannot be built is named, and keeps nothing else from being built."""
+    status = 0
+    programs = (languages.node_programs, languages.java_programs, languages.confluent_client)
+    for build in (jaeger.build, tempo.build, *programs):
+        try:
+            console.print(build(), soft_wrap=True)
+        except Unavailable as error:
+            console.print(error, style="red", soft_wrap=True)
+            status = 1
+    return status
 
 
 def _entered(stack: ExitStack, service: Any, deadline: float) -> Any:

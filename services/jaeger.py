@@ -29,6 +29,15 @@ _LISTENERS = (
 )
 
 
+def build() -> Path:
+    """The program, built unless it is in the cache.
+
+    Raises:
+        Unavailable: this machine cannot build it.
+    """
+    return _JAEGER.binary()
+
+
 @contextmanager
 def running() -> Iterator[Backend]:
     """A Jaeger that answers: the one of `UNBROKEN_JAEGER`, or one started for this block, its traces in memory.
@@ -47,7 +56,7 @@ def running() -> Iterator[Backend]:
 @contextmanager
 def _started() -> Iterator[Backend]:
     """A server whose traces end with the block."""
-    binary = _JAEGER.binary()
+    binary = build()
     backend = Backend(f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}")
     command = [
         str(binary),

@@ -25,6 +25,15 @@ _READY = "/ready"
 _SECONDS_TO_START = 120.0  # 3 s on an idle machine of two cores
 
 
+def build() -> Path:
+    """The program, built unless it is in the cache.
+
+    Raises:
+        Unavailable: this machine cannot build it.
+    """
+    return _TEMPO.binary()
+
+
 @contextmanager
 def running() -> Iterator[Backend]:
     """A Tempo that answers: the one of `UNBROKEN_TEMPO`, or one started for this block.
@@ -43,7 +52,7 @@ def running() -> Iterator[Backend]:
 @contextmanager
 def _started() -> Iterator[Backend]:
     """A server whose traces, in a folder of its own, end with the block."""
-    binary = _TEMPO.binary()
+    binary = build()
     otlp_port, http_port = free_port(), free_port()
     backend = Backend(f"http://127.0.0.1:{otlp_port}", f"http://127.0.0.1:{http_port}")
     with tempfile.TemporaryDirectory(prefix="unbroken-tempo-", ignore_cleanup_errors=True) as folder:

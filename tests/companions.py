@@ -9,10 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from interop.languages import confluent_client
 from services import Unavailable
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +48,8 @@ class Companion:
     lint: tuple[Command, ...]
     reports: str  # the pattern of its JUnit reports below the folder
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    also: Callable[[], Mapping[str, str]] = dict[str, str]
+    """What else of its environment has to be built first; without it (`Unavailable`) some of its tests are left out."""
 
     def require(self) -> None:
         """Return when the machine has what the companion is built with.
@@ -87,6 +90,7 @@ def companions() -> list[Companion]:
             (("npm", "ci", "--silent"), ("npm", "test", "--silent")),
             (("npm", "ci", "--silent"), ("npm", "run", "--silent", "lint"), INTEROP_LINT),
             "build/results/*.xml",
+            also=lambda: {"INTEROP_CONFLUENT": str(confluent_client())},
         ),
     ]
     newer = newer_jdk()

@@ -13,7 +13,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,12 +56,17 @@ def main(chosen: list[str]) -> int:
     for path in conformance.FOUND.values():
         path.unlink(missing_ok=True)
     outcomes = []
-    for environment in chosen or environments(list(pythons)):
-        print(f"\n=== {environment}", flush=True)
-        if environment in COMPANIONS:
-            outcomes += run_companion(COMPANIONS[environment])
-        else:
-            outcomes.append(run(environment, list(pythons.values())))
+    chosen = chosen or environments(list(pythons))
+    with ExitStack() as stack:
+        build = stack.enter_context(building()) if any(map(needs_builds, chosen)) else None
+        for environment in chosen:
+            print(f"\n=== {environment}", flush=True)
+            if build is not None and needs_builds(environment):
+                build.wait()
+            if environment in COMPANIONS:
+                outcomes += run_companion(COMPANIONS[environment])
+            else:
+                outcomes.append(run(environment, list(pythons.values())))
     left_out = [
         f"Python {version}: not found in PATH or in pyenv; pyenv install {version}"
         for version in PYTHONS
@@ -95,6 +100,28 @@ def environments(pythons: list[str]) -> list[str]:
     ]
 
 
+def needs_builds(environment: str) -> bool:
+    """Whether an environment waits for `building`."""
+    return environment in COMPANIONS or environment.endswith("-interop")
+
+
+@contextmanager
+def building() -> Iterator[subprocess.Popen[bytes]]:
+    """The process that builds the stores of traces and the programs of interop, on the core that the suites leave idle.
+
+    What it could not build is named by the environments that need it.
+    """
+    with (RESULTS / "builds.log").open("w") as log:
+        command = ["nice", sys.executable, "-m", "interop", "--build"]
+        build = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield build
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(build.pid, signal.SIGTERM)
+        build.wait()
+
+
 def run(environment: str, pythons: list[Path]) -> Outcome:
     """Run one environment of tox.ini and read what its tests came to."""
     began = time.monotonic()
@@ -115,13 +142,23 @@ def run_companion(companion: Companion) -> list[Outcome]:
             companion.require()
             kafka = stack.enter_context(kafka_service.running())
         except Unavailable as error:
-            (RESULTS / f"{companion.name}.left-out").write_text(f"{companion.name}: {' '.join(str(error).split())}\n")
+            leave_out(companion.name, error)
             return []
+        try:
+            also = companion.also()
+        except Unavailable as error:
+            leave_out(companion.name, error)
+            also = {}
         for old in companion.found_reports():
             old.unlink()
-        statuses = (companion.run(command, CI="true", UNBROKEN_KAFKA=kafka) for command in companion.commands)
+        statuses = (companion.run(command, UNBROKEN_KAFKA=kafka, **also) for command in companion.commands)
         status = next(filter(None, statuses), 0)
     return [outcome(companion.name, companion.found_reports(), time.monotonic() - began, status)]
+
+
+def leave_out(name: str, why: Unavailable) -> None:
+    """Note what could not be run, for the end."""
+    (RESULTS / f"{name}.left-out").write_text(f"{name}: {' '.join(str(why).split())}\n")
 
 
 def outcome(name: str, reports: Iterable[Path], seconds: float, status: int) -> Outcome:
