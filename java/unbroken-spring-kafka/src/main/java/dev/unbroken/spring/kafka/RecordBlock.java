@@ -20,6 +20,7 @@ final class RecordBlock {
 
     private final ConsumerRecord<?, ?> record;
     private final ProcessScope scope;
+    private boolean hasFailed;
     private boolean isWaiting;
     private boolean isOver;
 
@@ -63,7 +64,15 @@ final class RecordBlock {
     /** Remembers an error; no future is waited for any more. */
     synchronized void fail(Throwable error) {
         isWaiting = false;
+        hasFailed = true;
         scope.fail(error);
+    }
+
+    /** Remembers that the container has not reported the end, unless it is known already what went wrong. */
+    synchronized void abandoned() {
+        if (!hasFailed) {
+            fail(new RecordAbandoned());
+        }
     }
 
     /** Lets the span wait for {@link #completed}. */

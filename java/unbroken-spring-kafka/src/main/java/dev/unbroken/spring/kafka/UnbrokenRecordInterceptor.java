@@ -168,7 +168,7 @@ public final class UnbrokenRecordInterceptor<K, V> implements RecordInterceptor<
 
         private void abandon() {
             if (block != null) {
-                block.fail(new RecordAbandoned());
+                block.abandoned();
                 end();
             }
         }

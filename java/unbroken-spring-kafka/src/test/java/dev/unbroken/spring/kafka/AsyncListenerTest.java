@@ -97,8 +97,10 @@ class AsyncListenerTest {
         AsyncListener.hold(work);
         interceptor.failure(record, new IllegalStateException("poison"), consumer);
         interceptor.afterRecord(record, consumer);
+        List<SpanData> endedWithTheRecord = spans.ended();
         work.complete("too late");
 
+        assertEquals(spans.ended(), endedWithTheRecord);
         assertEquals(StatusCode.ERROR, spans.only(SpanKind.CONSUMER).getStatus().getStatusCode());
     }
 

@@ -89,14 +89,23 @@ class ContainerTest {
 
     @Test
     void twoContainersHandleTheirRecordsInTheirOwnSpansAtTheSameTime() {
-        try (Application application = start(List.of(Concurrent.class))) {
+        assertAtTheSameTime(Two.class);
+    }
+
+    @Test
+    void twoThreadsOfAContainerHandleTheirRecordsInTheirOwnSpansAtTheSameTime() {
+        assertAtTheSameTime(Concurrent.class);
+    }
+
+    private void assertAtTheSameTime(Class<? extends Meeting> type) {
+        try (Application application = start(List.of(type))) {
             CompletableFuture<Void> sent = CompletableFuture.allOf(
                     application.template().send(topic, 0, "left", "left"),
                     application.template().send(topic, 1, "right", "right"));
             List<SpanData> processed = spans.await(2, span -> span.getKind() == SpanKind.CONSUMER);
 
             sent.join();
-            Map<String, String> seen = application.bean(Concurrent.class).seen;
+            Map<String, String> seen = application.bean(type).seen;
             for (SpanData span : processed) {
                 assertEquals(
                         seen.get(span.getAttributes().get(AttributeKey.stringKey("messaging.kafka.message.key"))),
@@ -172,19 +181,41 @@ class ContainerTest {
         }
     }
 
-    @Configuration
-    @EnableAutoConfiguration
-    static class Concurrent {
+    /** Partitions are assigned, not subscribed: a thread that waits for the other would keep it from joining the group. */
+    abstract static class Meeting {
 
         final Map<String, String> seen = new ConcurrentHashMap<>();
         private final CyclicBarrier bothInside = new CyclicBarrier(2);
 
-        // Assigned, not subscribed: a thread that waits for the other would keep it from joining the group.
+        void meet(ConsumerRecord<String, String> order) throws Exception {
+            bothInside.await(120, TimeUnit.SECONDS);
+            seen.put(order.key(), Span.current().getSpanContext().getSpanId());
+        }
+    }
+
+    @Configuration
+    @EnableAutoConfiguration
+    static class Two extends Meeting {
+
         @KafkaListener(topicPartitions = @TopicPartition(topic = "${topic}", partitions = "0"))
         @KafkaListener(topicPartitions = @TopicPartition(topic = "${topic}", partitions = "1"))
         void handle(ConsumerRecord<String, String> order) throws Exception {
-            bothInside.await(120, TimeUnit.SECONDS);
-            seen.put(order.key(), Span.current().getSpanContext().getSpanId());
+            meet(order);
+        }
+    }
+
+    @Configuration
+    @EnableAutoConfiguration
+    static class Concurrent extends Meeting {
+
+        @KafkaListener(
+                topicPartitions =
+                        @TopicPartition(
+                                topic = "${topic}",
+                                partitions = {"0", "1"}),
+                concurrency = "2")
+        void handle(ConsumerRecord<String, String> order) throws Exception {
+            meet(order);
         }
     }
 
