@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { createNoopMeter, metrics, type Meter } from "@opentelemetry/api";
+import { createNoopMeter, metrics } from "@opentelemetry/api";
 import { DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
 import { process, receive, traced, type MessageBatch } from "../src/index.js";
 import { measuring, recording } from "./telemetry.js";
