@@ -24,7 +24,7 @@ from services import jaeger as jaeger_service
 from services import kafka as kafka_service
 from services import rabbitmq as rabbitmq_service
 from services import tempo as tempo_service
-from services.backend import Backend
+from services.backend import Backend, parsed
 from services.kafka import Kafka
 from services.process import ServerProcess, free_port
 from services.rabbitmq import RabbitMQ
@@ -280,6 +280,11 @@ def test_the_command_prints_an_address_and_ends_on_sigterm() -> None:
         command.terminate()
         assert command.wait(10) == 0
     assert not listens(address)
+
+
+def test_a_backend_is_read_from_the_text_that_it_is_written_as() -> None:
+    backend = Backend("http://127.0.0.1:4318", "http://127.0.0.1:16686")
+    assert parsed(str(backend)) == backend
 
 
 @pytest.mark.parametrize("name", SERVICES)

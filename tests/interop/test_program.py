@@ -1,6 +1,7 @@
 """A program that is spoken to in lines: what it says is read, and how it ends is told."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from interop.program import Program, ProgramFailed
+
+ROOT = Path(__file__).parents[2]
 
 
 def program(tmp_path: Path, source: str, **environment: str) -> Program:
@@ -79,3 +82,31 @@ def test_a_program_is_gone_after_its_block(tmp_path: Path) -> None:
         pid = talker.told(soon())["pid"]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_program_ends_with_its_starter_however_that_ends(tmp_path: Path) -> None:
+    waits = "import os, sys; print(os.getpid(), flush=True); sys.stdin.read()"
+    source = (
+        "import sys, time; from pathlib import Path; from interop.program import Program\n"
+        f"talker = Program('talker', [sys.executable, '-c', {waits!r}], {{}}, Path('log'))\n"
+        "print(talker.told(time.monotonic() + 30), flush=True); time.sleep(60)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", source], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+        starter.kill()
+        starter.wait(10)
+        deadline = soon()
+        while is_running(pid):
+            assert time.monotonic() < deadline
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and no zombie that nobody has waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
