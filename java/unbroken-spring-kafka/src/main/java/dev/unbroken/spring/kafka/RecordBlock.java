@@ -82,7 +82,7 @@ final class RecordBlock {
 
     /** Ends the block on the thread that has opened it, and the span unless that is waiting. */
     void end() {
-        CURRENT.remove();
+        CURRENT.set(null); // not removed: the next record of this thread would have to make the entry anew
         scope.detach();
         synchronized (this) {
             isOver = true;
