@@ -12,7 +12,7 @@ from services.cache import kept
 from services.process import finish
 
 _ROOT = Path(__file__).parents[1]
-_NATIVE = "build-essential libcurl4-openssl-dev libssl-dev libzstd-dev"
+_NATIVE = "build-essential libcurl4-openssl-dev libssl-dev libzstd-dev zlib1g-dev"
 _NATIVE_PART = Path("node_modules/@confluentinc/kafka-javascript/build/Release/confluent-kafka-javascript.node")
 _NEVER_COPIED = ("node_modules", "dist", "build", "target", "test", "tests", "bench")
 

@@ -6,11 +6,14 @@ import path from "node:path";
 
 const folder = import.meta.dirname;
 const client = path.join(folder, "node_modules", "@confluentinc", "kafka-javascript");
+const prefix = path.resolve(process.execPath, "..", "..");
 const binary = path.join(client, "build", "Release", "confluent-kafka-javascript.node");
 
 function run(command, args, cwd) {
   // Linked with the OpenSSL and zlib of the machine: the static build fetches the sources of each.
   const env = { ...process.env, CKJS_LINKING: "dynamic" };
+  // The headers that come with this Node; others would be fetched.
+  if (existsSync(path.join(prefix, "include", "node", "node.h"))) env.npm_config_nodedir = prefix;
   execFileSync(command, args, { cwd, env, stdio: ["ignore", "ignore", "inherit"] });
 }
 
