@@ -1,30 +1,44 @@
 package dev.unbroken.kafka;
 
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Set;
 import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeader;
+import org.apache.kafka.common.header.internals.RecordHeaders;
 
 /** Headers that are put behind those of an application, and the names (in any case) that they replace there. */
 final class Fields {
 
+    private static final List<String> W3C = List.of("traceparent", "tracestate", "baggage");
+    private static final int W3C_INITIALS = initial("t") | initial("b");
+
     private final List<Header> headers = new ArrayList<>(3);
-    private final Set<String> names = new HashSet<>(4);
+    private List<String> names = List.of();
     private int initials;
 
     void put(String name, byte[] value) {
         headers.add(new RecordHeader(name, value));
-        replace(name);
+        if (!names.contains(name)) {
+            replace(name);
+        }
     }
 
     /** Takes care that no header of this name is left of the application's. */
     void replace(String name) {
         String lower = name.toLowerCase(Locale.ROOT);
-        names.add(lower);
-        initials |= initial(lower);
+        if (!names.contains(lower)) {
+            names = new ArrayList<>(names);
+            names.add(lower);
+            initials |= initial(lower);
+        }
+    }
+
+    /** Takes care that no field of W3C is left of the application's. To be called first. */
+    void replaceW3c() {
+        names = W3C;
+        initials = W3C_INITIALS;
     }
 
     /** Returns whether the headers of an application stay as they are. */
@@ -32,23 +46,51 @@ final class Fields {
         return names.isEmpty();
     }
 
-    /** Returns the headers of the application, without those that are replaced and in their order, then these. */
-    List<Header> behind(Iterable<Header> given) {
-        List<Header> replaced = new ArrayList<>();
+    /** Returns new headers: the application's without those that are replaced, in their order, then these. */
+    Headers behind(Headers given) {
+        RecordHeaders all = given == null || isAnyReplaced(given) ? kept(given) : new RecordHeaders(given);
+        headers.forEach(all::add);
+        return all;
+    }
+
+    /** Puts what {@link #behind} returns into headers that are empty. */
+    void behind(Headers given, Headers to) {
+        for (Header header : given) {
+            if (isKept(header)) {
+                to.add(header);
+            }
+        }
+        headers.forEach(to::add);
+    }
+
+    private RecordHeaders kept(Headers given) {
+        RecordHeaders kept = new RecordHeaders();
         if (given != null) {
             for (Header header : given) {
-                if (header != null && !isReplaced(header.key())) {
-                    replaced.add(header);
+                if (isKept(header)) {
+                    kept.add(header);
                 }
             }
         }
-        replaced.addAll(headers);
-        return replaced;
+        return kept;
+    }
+
+    private boolean isAnyReplaced(Headers given) {
+        for (Header header : given) {
+            if (!isKept(header)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** One letter of every other header is enough to see that it stays. */
-    private boolean isReplaced(String name) {
-        return name != null && (initials & initial(name)) != 0 && names.contains(name.toLowerCase(Locale.ROOT));
+    private boolean isKept(Header header) {
+        if (header == null) {
+            return false;
+        }
+        String name = header.key();
+        return name == null || (initials & initial(name)) == 0 || !names.contains(name.toLowerCase(Locale.ROOT));
     }
 
     /** Returns a bit for the first letter of a name, the same for letters that differ in case only. */

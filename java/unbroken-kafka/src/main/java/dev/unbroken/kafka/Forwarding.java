@@ -5,9 +5,9 @@ import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.context.Context;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-import java.util.List;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.header.Headers;
 
 /** The headers with which a record is published again, to a retry topic or a dead-letter topic. */
 final class Forwarding {
@@ -25,7 +25,7 @@ final class Forwarding {
     private Forwarding() {}
 
     /** Returns the headers of a record as they were, then the context, and where the record comes from. */
-    static List<Header> headers(Tracing tracing, ConsumerRecord<?, ?> record, Throwable error) {
+    static Headers headers(Tracing tracing, ConsumerRecord<?, ?> record, Throwable error) {
         Fields fields;
         try {
             fields = fields(tracing, record, error);

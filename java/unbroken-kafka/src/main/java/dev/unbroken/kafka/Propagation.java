@@ -12,6 +12,7 @@ import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.api.trace.TraceFlags;
 import io.opentelemetry.api.trace.TraceState;
 import io.opentelemetry.context.Context;
+import java.util.Collections;
 import java.util.List;
 import org.apache.kafka.common.header.Header;
 
@@ -50,11 +51,12 @@ final class Propagation {
 
     /**
      * Returns what the common header set carries, null of any other. Common: one {@code traceparent} in lower case,
-     * well-formed, at most one {@code tracestate} that is well-formed, no other propagation field.
+     * well-formed, at most one {@code tracestate} and one {@code baggage}, both well-formed, no other propagation field.
      */
     static Origin common(Iterable<Header> headers) {
         Header parent = null;
         Header state = null;
+        Header members = null;
         for (Header header : headers) {
             String name = header.key();
             if (!mayBeField(name)) {
@@ -64,22 +66,30 @@ final class Propagation {
                 parent = header;
             } else if (state == null && name.equals(TRACESTATE)) {
                 state = header;
+            } else if (members == null && name.equals(BAGGAGE)) {
+                members = header;
             } else if (Propagators.isField(name)) {
                 return null;
             }
         }
         if (parent == null) {
-            return state == null ? Origin.NOTHING : null;
+            return state == null && members == null ? Origin.NOTHING : null;
         }
         TraceParent found = TraceParent.parse(parent.value());
         if (found == null) {
             return null;
         }
-        if (state == null) {
+        if (state == null && members == null) {
             return Origin.of(spanContext(found, TraceState.getDefault()));
         }
-        TraceState members = state.value() == null ? null : TraceStateHeader.parse(List.of(state.value()));
-        return members == null ? null : Origin.of(spanContext(found, members));
+        TraceState traceState = state == null
+                ? TraceState.getDefault()
+                : TraceStateHeader.parse(Collections.singletonList(state.value()));
+        BaggageHeader baggage =
+                BaggageHeader.parse(members == null ? List.of() : Collections.singletonList(members.value()));
+        return traceState == null || baggage.malformed() > 0
+                ? null
+                : new Origin(spanContext(found, traceState), List.of(), baggage.baggage(), List.of(), null);
     }
 
     /** Returns what headers carry, by the full reader. */
@@ -147,14 +157,13 @@ final class Propagation {
     }
 
     private static void put(SpanContext span, Fields fields) {
+        fields.replaceW3c();
         fields.put(
                 TRACEPARENT,
                 TraceParent.format(
                         span.getTraceId(),
                         span.getSpanId(),
                         span.getTraceFlags().asByte()));
-        fields.replace(TRACESTATE);
-        fields.replace(BAGGAGE);
         if (!span.getTraceState().isEmpty()) {
             fields.put(TRACESTATE, TraceStateHeader.octets(span.getTraceState()));
         }

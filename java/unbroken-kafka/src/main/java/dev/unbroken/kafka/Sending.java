@@ -98,7 +98,7 @@ final class Sending<K, V> implements ImplicitContextKeyed {
 
     /** Sends beneath the span of the same record, with its context; the headers may hold it already. */
     private void join(Context ambient) {
-        if (origin(ambient).creation() == null) {
+        if (origin(Context.root()).creation() == null) {
             record = with(tracing.propagation().fields(ambient, null));
         }
     }
@@ -142,13 +142,10 @@ final class Sending<K, V> implements ImplicitContextKeyed {
         if (fields.isEmpty()) {
             return given;
         }
-        return new ProducerRecord<>(
-                given.topic(),
-                given.partition(),
-                given.timestamp(),
-                given.key(),
-                given.value(),
-                fields.behind(given.headers()));
+        ProducerRecord<K, V> carrying =
+                new ProducerRecord<>(given.topic(), given.partition(), given.timestamp(), given.key(), given.value());
+        fields.behind(given.headers(), carrying.headers());
+        return carrying;
     }
 
     private void tell(RecordMetadata metadata) {

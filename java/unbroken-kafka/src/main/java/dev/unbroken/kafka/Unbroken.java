@@ -6,7 +6,6 @@ import java.util.Objects;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.common.header.Headers;
-import org.apache.kafka.common.header.internals.RecordHeaders;
 
 /**
  * Traces that survive Kafka. Immutable and thread-safe; all state of a record lives in its scope.
@@ -45,7 +44,8 @@ public final class Unbroken {
     }
 
     /**
-     * Opens the block of a record: its own CONSUMER span is current on this thread until the scope is closed.
+     * Opens the block of a record: its own CONSUMER span is current on this thread until the scope is closed. Inside the
+     * block of the same record object it is that block: the scope has its span, and neither ends nor fails it.
      *
      * @param record the record
      * @return the scope, to close on this thread
@@ -212,7 +212,7 @@ public final class Unbroken {
         } catch (Throwable failure) {
             Failures.survived("inject", failure);
         }
-        return new RecordHeaders(fields.behind(headers));
+        return fields.behind(headers);
     }
 
     /**
@@ -233,7 +233,7 @@ public final class Unbroken {
      * @return new headers, writable
      */
     public Headers forward(ConsumerRecord<?, ?> record, Throwable error) {
-        return new RecordHeaders(Forwarding.headers(tracing, Objects.requireNonNull(record, "record"), error));
+        return Forwarding.headers(tracing, Objects.requireNonNull(record, "record"), error);
     }
 
     /**

@@ -22,11 +22,15 @@ public record BaggageHeader(Baggage baggage, int malformed) {
     /** Octets that are read and written at most. */
     public static final int MAX_LENGTH = 8192;
 
+    private static final int MEMBER_LENGTH = 24; // a guess: room for most
+
     // What is written without percent-encoding: what the grammar allows, without "%" (it starts an encoding), and
     // without "+", which some readers turn into a space.
-    private static final String VALUE_SAFE = "!#$&'()*-./:<=>?@[]^_`{|}~";
-    private static final String NAME_SAFE = "!#$&'*-.^_`|~";
-    private static final String NAME_MARKS = "!#$%&'*+-.^_`|~";
+    private static final boolean[] VALUE_SAFE = Percent.safe("!#$&'()*-./:<=>?@[]^_`{|}~");
+    private static final boolean[] NAME_SAFE = Percent.safe("!#$&'*-.^_`|~");
+    // What is read.
+    private static final boolean[] NAME = Percent.safe("!#$%&'*+-.^_`|~");
+    private static final boolean[] VALUE = Percent.safe("!#$%&'()*+-./:<=>?@[]^_`{|}~");
 
     private static final BaggageHeader NONE = new BaggageHeader(Baggage.empty(), 0);
 
@@ -68,7 +72,7 @@ public record BaggageHeader(Baggage baggage, int malformed) {
      * @return ASCII, empty when there is nothing to write
      */
     public static byte[] octets(Baggage baggage) {
-        StringBuilder header = new StringBuilder();
+        StringBuilder header = new StringBuilder(MEMBER_LENGTH * baggage.size());
         int[] count = {0};
         baggage.forEach((name, entry) -> {
             if (!name.isEmpty() && count[0] < MAX_MEMBERS) {
@@ -134,24 +138,11 @@ public record BaggageHeader(Baggage baggage, int malformed) {
     }
 
     private static boolean isName(String text) {
-        return !text.isEmpty() && text.chars().allMatch(BaggageHeader::isOfName);
-    }
-
-    private static boolean isOfName(int character) {
-        return (character >= 'a' && character <= 'z')
-                || (character >= 'A' && character <= 'Z')
-                || (character >= '0' && character <= '9')
-                || NAME_MARKS.indexOf(character) >= 0;
+        return !text.isEmpty() && Percent.areIn(NAME, text);
     }
 
     private static boolean isValue(String text) {
-        return text.chars()
-                .allMatch(character -> character > 0x20
-                        && character < 0x7f
-                        && character != '"'
-                        && character != ','
-                        && character != ';'
-                        && character != '\\');
+        return Percent.areIn(VALUE, text);
     }
 
     private static String withoutBlanks(String text) {

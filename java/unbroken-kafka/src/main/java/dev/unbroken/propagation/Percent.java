@@ -25,16 +25,43 @@ final class Percent {
         return Utf8.decoded(octets.toByteArray());
     }
 
-    /** Writes text with everything encoded but letters, digits, {@code _ . - ~} and the characters of {@code safe}. */
-    static void write(String text, String safe, StringBuilder to) {
+    /** Returns which characters of ASCII are letters, digits, {@code _ . - ~} or among {@code marks}. */
+    static boolean[] safe(String marks) {
+        boolean[] safe = new boolean[0x80];
+        for (char character = 0; character < safe.length; character++) {
+            safe[character] = isUnreserved(character) || marks.indexOf(character) >= 0;
+        }
+        return safe;
+    }
+
+    /** Writes text with everything encoded but the characters of {@code safe}. */
+    static void write(String text, boolean[] safe, StringBuilder to) {
+        if (areIn(safe, text)) { // most are, and an encoder is not needed
+            to.append(text);
+            return;
+        }
         for (byte octet : text.getBytes(StandardCharsets.UTF_8)) {
             char character = (char) (octet & 0xff);
-            if (isUnreserved(character) || safe.indexOf(character) >= 0) {
+            if (isIn(safe, character)) {
                 to.append(character);
             } else {
                 to.append('%').append(DIGITS.charAt(character >> 4)).append(DIGITS.charAt(character & 0xf));
             }
         }
+    }
+
+    /** Returns whether each character of a text is in a table. */
+    static boolean areIn(boolean[] table, String text) {
+        for (int position = 0; position < text.length(); position++) {
+            if (!isIn(table, text.charAt(position))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private static boolean isIn(boolean[] table, char character) {
+        return character < table.length && table[character];
     }
 
     private static int encoded(String text, int position) {

@@ -56,12 +56,13 @@ public record TraceParent(String traceId, String parentId, int flags) {
      * @param flags the known ones are written
      * @return 55 octets
      */
+    @SuppressWarnings("deprecation") // for text that is not ASCII; these digits it copies without an array of their own
     public static byte[] format(String traceId, String parentId, int flags) {
         byte[] octets = new byte[LENGTH];
         octets[0] = octets[1] = '0';
         octets[2] = octets[35] = octets[52] = '-';
-        copy(traceId, octets, 3);
-        copy(parentId, octets, 36);
+        traceId.getBytes(0, traceId.length(), octets, 3);
+        parentId.getBytes(0, parentId.length(), octets, 36);
         octets[53] = '0';
         octets[54] = (byte) DIGITS.charAt(flags & KNOWN_FLAGS);
         return octets;
@@ -101,11 +102,5 @@ public record TraceParent(String traceId, String parentId, int flags) {
             }
         }
         return true;
-    }
-
-    private static void copy(String text, byte[] octets, int at) {
-        for (int position = 0; position < text.length(); position++) {
-            octets[at + position] = (byte) text.charAt(position);
-        }
     }
 }

@@ -18,6 +18,7 @@ public final class TraceStateHeader {
 
     private static final int MAX_PART = 256;
     private static final int LONG_MEMBER = 128;
+    private static final int MEMBER_LENGTH = 32; // a guess: room for most
 
     private TraceStateHeader() {}
 
@@ -53,6 +54,13 @@ public final class TraceStateHeader {
      * @return the text, empty when nothing is left
      */
     public static String format(TraceState state) {
+        StringBuilder all = new StringBuilder(MEMBER_LENGTH * state.size());
+        state.forEach((key, value) ->
+                all.append(all.isEmpty() ? "" : ",").append(key).append('=').append(value));
+        return all.length() <= MAX_LENGTH ? all.toString() : shortened(state);
+    }
+
+    private static String shortened(TraceState state) {
         List<String> members = new ArrayList<>(state.size());
         state.forEach((key, value) -> members.add(key + '=' + value));
         int excess = members.stream().mapToInt(String::length).sum() + members.size() - 1 - MAX_LENGTH;
