@@ -13,7 +13,7 @@ import org.apache.kafka.clients.consumer.MockConsumer;
 import org.apache.kafka.clients.consumer.OffsetResetStrategy;
 import org.apache.kafka.common.TopicPartition;
 
-/** A consumer whose polls return as many records as were asked for by {@link #deliver}, in batches of Kafka's default. */
+/** A consumer whose polls return as many records as {@link #deliver} asks for, in batches of Kafka's default size. */
 final class Deliveries extends MockConsumer<String, String> {
 
     static final TopicPartition PARTITION = new TopicPartition(Carried.TOPIC, 0);
