@@ -51,7 +51,8 @@ final class Propagation {
 
     /**
      * Returns what the common header set carries, null of any other. Common: one {@code traceparent} in lower case,
-     * well-formed, at most one {@code tracestate} and one {@code baggage}, both well-formed, no other propagation field.
+     * well-formed and of version 00, at most one {@code tracestate} and one {@code baggage}, both well-formed, no other
+     * propagation field.
      */
     static Origin common(Iterable<Header> headers) {
         Header parent = null;
@@ -75,21 +76,24 @@ final class Propagation {
         if (parent == null) {
             return state == null && members == null ? Origin.NOTHING : null;
         }
-        TraceParent found = TraceParent.parse(parent.value());
+        TraceParent found = TraceParent.parseUnchecked(parent.value());
         if (found == null) {
             return null;
         }
         if (state == null && members == null) {
-            return Origin.of(spanContext(found, TraceState.getDefault()));
+            SpanContext creation = spanContext(found, TraceState.getDefault());
+            return creation.isValid() ? Origin.of(creation) : null;
         }
         TraceState traceState = state == null
                 ? TraceState.getDefault()
                 : TraceStateHeader.parse(Collections.singletonList(state.value()));
         BaggageHeader baggage =
                 BaggageHeader.parse(members == null ? List.of() : Collections.singletonList(members.value()));
-        return traceState == null || baggage.malformed() > 0
-                ? null
-                : new Origin(spanContext(found, traceState), List.of(), baggage.baggage(), List.of(), null);
+        if (traceState == null || baggage.malformed() > 0) {
+            return null;
+        }
+        SpanContext creation = spanContext(found, traceState);
+        return creation.isValid() ? new Origin(creation, List.of(), baggage.baggage(), List.of(), null) : null;
     }
 
     /** Returns what headers carry, by the full reader. */

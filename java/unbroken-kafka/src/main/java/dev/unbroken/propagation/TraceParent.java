@@ -43,9 +43,21 @@ public record TraceParent(String traceId, String parentId, int flags) {
         if (isZero(bytes, start + 3, start + 35) || isZero(bytes, start + 36, start + 52)) {
             return null;
         }
-        String traceId = new String(bytes, start + 3, 32, StandardCharsets.ISO_8859_1);
-        String parentId = new String(bytes, start + 36, 16, StandardCharsets.ISO_8859_1);
-        return new TraceParent(traceId, parentId, digit(bytes[start + 54]) & KNOWN_FLAGS);
+        return at(bytes, start);
+    }
+
+    /**
+     * Returns the parent that a value of version 00 names, as {@link #parse} does but without a look at the digits of the
+     * ids: for callers who hand them to {@code SpanContext}, which looks at them itself.
+     *
+     * @param value octets of the header
+     * @return the parent, or null when the value is null or of any other form
+     */
+    public static TraceParent parseUnchecked(byte[] value) {
+        if (value == null || value.length != LENGTH || value[0] != '0' || value[1] != '0' || !areDashed(value, 0)) {
+            return null;
+        }
+        return digit(value[53]) < 0 || digit(value[54]) < 0 ? null : at(value, 0);
     }
 
     /**
@@ -75,6 +87,16 @@ public record TraceParent(String traceId, String parentId, int flags) {
      */
     public byte[] octets() {
         return format(traceId, parentId, flags);
+    }
+
+    private static TraceParent at(byte[] bytes, int start) {
+        String traceId = new String(bytes, start + 3, 32, StandardCharsets.ISO_8859_1);
+        String parentId = new String(bytes, start + 36, 16, StandardCharsets.ISO_8859_1);
+        return new TraceParent(traceId, parentId, digit(bytes[start + 54]) & KNOWN_FLAGS);
+    }
+
+    private static boolean areDashed(byte[] bytes, int start) {
+        return bytes[start + 2] == '-' && bytes[start + 35] == '-' && bytes[start + 52] == '-';
     }
 
     private static boolean hasForm(byte[] bytes, int start) {
