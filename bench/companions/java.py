@@ -50,8 +50,8 @@ class Scale:
 
     repeats: int = 3
     warm_up: int = 8
-    iterations: int = 7
-    operations: int = 20_000
+    iterations: int = 5
+    operations: int = 50_000
 
 
 FULL = Scale()

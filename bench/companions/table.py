@@ -1,6 +1,7 @@
 """The figures of the companions as Markdown, for the terminal and for the documentation."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from bench.contenders import BARE
@@ -13,7 +14,8 @@ def tables(report: dict[str, Any]) -> list[Table]:
     """Return the tables of a report, as it stands in companions.json: the bars, then one for each language."""
     sections = report["sections"]
     verdicts = [verdict for section in sections.values() for verdict in section["verdicts"]]
-    return [bars(verdicts), *(_figures(TITLES[name], section) for name, section in sections.items())]
+    promised = replace(bars(verdicts), title="Bars of the companions")
+    return [promised, *(_figures(TITLES[name], section) for name, section in sections.items())]
 
 
 def markdown(report: dict[str, Any]) -> str:
