@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 _ROOT = Path(__file__).parents[1]
-_SECONDS_TO_END = 30.0
+_SECONDS_TO_END = 60.0
 
 
 class ProgramFailed(Exception):
@@ -89,7 +89,7 @@ class Program:
             raise self.failed(f"said {line!r}") from None
         return found
 
-    def asked(self, command: Mapping[str, Any], *, seconds: float = 60.0) -> dict[str, Any]:
+    def asked(self, command: Mapping[str, Any], *, seconds: float = 120.0) -> dict[str, Any]:
         """Return the answer to a command.
 
         Raises:

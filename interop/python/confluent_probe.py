@@ -24,13 +24,14 @@ class Client:
         """Write one record; return when the broker has it."""
         producer: Any = self._traced if is_traced else self._plain
         producer.produce(topic, value, key, headers=headers)
-        producer.flush(30)
+        if producer.flush(60):
+            raise TimeoutError(f"the broker has not taken the record for {topic}")
 
     def read(self, topic: str, count: int, group: str) -> tuple[Any, list[Any]]:
         """Return the consumer, and that many messages from the start of the topic."""
         consumer = Consumer({**_SETTINGS, "group.id": group})
         consumer.assign([TopicPartition(topic, 0, 0)])
-        messages: list[Any] = consumer.consume(count, timeout=30)
+        messages: list[Any] = consumer.consume(count, timeout=60)
         consumer.close()
         return consumer, messages
 

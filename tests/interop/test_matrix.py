@@ -86,7 +86,7 @@ def written(topic_of: Callable[[str], str], real_kafka: str) -> Callable[[str], 
     def written(producer: str) -> list[list[tuple[str, bytes]]]:
         consumer = confluent_kafka.Consumer({"bootstrap.servers": real_kafka, "group.id": f"plain{new_suffix()}"})
         consumer.assign([confluent_kafka.TopicPartition(topic_of(producer), 0, 0)])
-        messages = consumer.consume(len(FLAGS), timeout=30)
+        messages = consumer.consume(len(FLAGS), timeout=60)
         consumer.close()
         return [message.headers() for message in messages]
 
