@@ -61,13 +61,13 @@ abstract sealed class Block implements AutoCloseable, ImplicitContextKeyed permi
     }
 
     /**
-     * Makes the context what it was before, on the thread that opened the block, and ends the span. A second call does
-     * nothing. On another thread it ends the span and leaves the context of that thread alone.
+     * Makes the context what it was before, on the thread that opened the block, and ends the span; each is done once.
+     * On another thread it ends the span and leaves the context of that thread alone.
      */
     @Override
     public final void close() {
+        detach();
         if (closed.compareAndSet(false, true)) {
-            detach();
             end(error);
         }
     }

@@ -4,13 +4,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
 
 /** Glob patterns of topics, as Python's {@code fnmatch.fnmatchcase} reads them; each topic is matched once. */
 final class Globs {
 
     private static final int MAX_REMEMBERED = 1024;
-    private static final Pattern NOTHING = Pattern.compile("(?!)");
 
     private final List<String> patterns;
     private final List<Pattern> compiled;
@@ -62,11 +60,7 @@ final class Globs {
                 regex.append(Pattern.quote(String.valueOf(character)));
             }
         }
-        try {
-            return Pattern.compile(regex.toString(), Pattern.DOTALL);
-        } catch (PatternSyntaxException emptyRange) { // [z-a] matches nothing
-            return NOTHING;
-        }
+        return Pattern.compile(regex.toString(), Pattern.DOTALL);
     }
 
     /** Returns where the {@code ]} of a class stands, -1 when there is none: then the bracket is a character. */
@@ -75,15 +69,26 @@ final class Globs {
         return glob.indexOf(']', first + 1);
     }
 
+    /** Returns what a class of characters is as a regular expression; a range from a later one to an earlier is empty. */
     private static String classOf(String content) {
-        boolean negated = content.startsWith("!");
-        StringBuilder regex = new StringBuilder(negated ? "[^" : "[");
-        for (char character : content.substring(negated ? 1 : 0).toCharArray()) {
-            if (character != '-' && !Character.isLetterOrDigit(character)) {
-                regex.append('\\');
+        boolean isNegated = content.startsWith("!");
+        StringBuilder members = new StringBuilder();
+        int position = isNegated ? 1 : 0;
+        while (position < content.length()) {
+            char first = content.charAt(position);
+            char last = first;
+            if (position + 2 < content.length() && content.charAt(position + 1) == '-') {
+                position += 2;
+                last = content.charAt(position);
             }
-            regex.append(character);
+            if (first <= last) {
+                members.append(String.format("\\x{%x}-\\x{%x}", (int) first, (int) last));
+            }
+            position++;
         }
-        return regex.append(']').toString();
+        if (members.isEmpty()) {
+            return isNegated ? "." : "(?!)"; // anything, nothing
+        }
+        return (isNegated ? "[^" : "[") + members + "]";
     }
 }

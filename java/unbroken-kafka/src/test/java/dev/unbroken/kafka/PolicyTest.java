@@ -26,6 +26,11 @@ class PolicyTest {
         "a^b$(c), a^b$(c), true",
         "[^a]x, bx, false",
         "[z-a]x, zx, false",
+        "[c-b.]x, .x, true",
+        "[!z-a]x, zx, true",
+        "[a-c-e]x, -x, true",
+        "[a-c-e]x, dx, false",
+        "[a-]x, -x, true",
         "[a&&b]x, &x, true",
     })
     void aPatternMatchesAsInPython(String pattern, String topic, boolean matches) {

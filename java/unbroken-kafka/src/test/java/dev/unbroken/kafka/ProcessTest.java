@@ -273,7 +273,9 @@ class ProcessTest {
             assertSame(scope.context(), Context.current());
         } finally {
             executor.shutdownNow();
-            Context.root().makeCurrent(); // the block can no longer do it
+            scope.close();
         }
+        assertSame(Context.root(), Context.current());
+        assertEquals(1, telemetry.spans().size());
     }
 }

@@ -14,9 +14,11 @@ import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.api.trace.StatusCode;
 import io.opentelemetry.context.Context;
 import io.opentelemetry.context.Scope;
+import io.opentelemetry.extension.trace.propagation.B3Propagator;
 import io.opentelemetry.sdk.trace.data.SpanData;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
+import org.apache.kafka.clients.producer.Callback;
 import org.apache.kafka.clients.producer.MockProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -177,6 +179,17 @@ class SendTest {
     }
 
     @Test
+    void aWrapperBetweenTwoTracedOnesThatDropsTheHeadersDoesNotLoseTheContext() {
+        try (Telemetry b3 = Telemetry.create(B3Propagator.injectingSingleHeader())) {
+            Producer<String, String> inner = b3.unbroken().traced(client);
+            b3.unbroken().traced(new Dropping<>(inner).proxy()).send(record());
+            client.completeNext();
+            SpanData span = b3.span();
+            assertEquals(List.of(span.getTraceId() + "-" + span.getSpanId() + "-1"), written("b3"));
+        }
+    }
+
+    @Test
     void aTopicThatIsLeftOutIsSentAsItIs() {
         Policy policy = Policy.builder().only(List.of("payments")).build();
         ProducerRecord<String, String> record = record();
@@ -228,6 +241,20 @@ class SendTest {
                     getClass().getClassLoader(),
                     new Class<?>[] {Producer.class},
                     (proxy, method, arguments) -> method.invoke(inner, arguments));
+        }
+    }
+
+    /** Another library's wrapper, which sends without the headers that it was given. */
+    private record Dropping<K, V>(Producer<K, V> inner) {
+
+        @SuppressWarnings("unchecked")
+        Producer<K, V> proxy() {
+            return (Producer<K, V>) java.lang.reflect.Proxy.newProxyInstance(
+                    getClass().getClassLoader(), new Class<?>[] {Producer.class}, (proxy, method, arguments) -> {
+                        ProducerRecord<K, V> given = (ProducerRecord<K, V>) arguments[0];
+                        ProducerRecord<K, V> bare = new ProducerRecord<>(given.topic(), given.key(), given.value());
+                        return inner.send(bare, (Callback) arguments[1]);
+                    });
         }
     }
 
