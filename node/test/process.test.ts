@@ -43,6 +43,32 @@ describe("the block", () => {
     );
   });
 
+  test("a query that runs only when it is awaited runs in it", async () => {
+    let seen: string | undefined;
+    const query: PromiseLike<undefined> = {
+      then: (resolve) => {
+        seen = current();
+        return Promise.resolve(undefined).then(resolve);
+      },
+    };
+    await process(payload({ traceparent: TRACEPARENT }), () => query);
+    assert.equal(seen, TRACE);
+  });
+
+  test("a thenable whose then returns nothing is waited for all the same", async () => {
+    let isDone = false;
+    const thenable = {
+      then(resolve: () => void): void {
+        void setImmediate().then(() => {
+          isDone = true;
+          resolve();
+        });
+      },
+    };
+    await (process(payload(), () => thenable) as unknown as PromiseLike<void>);
+    assert.equal(isDone, true);
+  });
+
   test("the span is open until the promise settles", async () => {
     let release: (() => void) | undefined;
     const done = process(payload(), () => new Promise<void>((resolve) => (release = resolve)));

@@ -73,35 +73,36 @@ export function endSpan(span: Span, failure: Failure | null): void {
 /**
  * Returns what the call returns, or throws what it throws, untouched; `end` is told, once, before anybody else.
  *
- * A promise ends when it settles. `end` must not throw.
+ * A promise ends when it settles; another thenable comes back as a promise. `end` must not throw.
  */
 export function concluded<R>(call: () => R, end: (failure: Failure | null, value: Awaited<R> | undefined) => void): R {
-  let hasEnded = false;
-  const once = (failure: Failure | null, value?: Awaited<R>): void => {
-    if (hasEnded) return;
-    hasEnded = true;
-    end(failure, value);
-  };
+  let result: R;
   try {
-    const result = call();
-    if (!isThenable(result)) {
-      once(null, result as Awaited<R>);
-      return result;
-    }
-    return result.then(
-      (value) => {
-        once(null, value as Awaited<R>);
-        return value;
-      },
-      (error: unknown) => {
-        once({ error });
-        throw error;
-      },
-    ) as R;
+    result = call();
   } catch (error) {
-    once({ error });
+    end({ error }, undefined);
     throw error;
   }
+  if (!isThenable(result)) {
+    end(null, result as Awaited<R>);
+    return result;
+  }
+  return promiseOf(result).then(
+    (value) => {
+      end(null, value as Awaited<R>);
+      return value;
+    },
+    (error: unknown) => {
+      end({ error }, undefined);
+      throw error;
+    },
+  ) as R;
+}
+
+/** Returns a promise of what a thenable, which may call back twice or have a `then` that returns nothing, stands for. */
+function promiseOf(thenable: PromiseLike<unknown>): Promise<unknown> {
+  if (thenable instanceof Promise) return thenable;
+  return new Promise((resolve, reject) => void thenable.then(resolve, reject));
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

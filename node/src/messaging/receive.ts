@@ -46,7 +46,7 @@ export function receive<R>(
   const end = (failure: Failure | null): void => {
     endSpan(span, failure);
   };
-  return concluded(() => attached(inside, () => handler(span)), end);
+  return attached(inside, () => concluded(() => handler(span), end));
 }
 
 /** Returns the context and the span of a batch, null when nothing of it is traced. Never throws. */
