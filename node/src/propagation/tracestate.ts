@@ -20,11 +20,11 @@ export class LevelTwoState implements TraceState {
     this.#members = members;
   }
 
-  /** Returns a copy in which the key stands first, with this value. */
+  /** Returns a copy in which the key stands first, with this value; with more than 32 members the last goes. */
   set(key: string, value: string): TraceState {
     if (!MEMBER.test(`${key}=${value}`)) return this;
     const others = [...this.#members].filter(([other]) => other !== key);
-    return new LevelTwoState(new Map([[key, value], ...others]));
+    return new LevelTwoState(new Map([[key, value], ...others.slice(0, MAX_MEMBERS - 1)]));
   }
 
   /** Returns a copy without the key. */
