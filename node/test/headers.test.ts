@@ -115,6 +115,13 @@ describe("the state of a trace", () => {
     assert.equal(state?.serialize(), "0@x=1,foo=2");
   });
 
+  test("has at most 32 members: a new one takes the place of the last", () => {
+    const tracestate = Array.from({ length: 32 }, (_, index) => `k${index}=1`).join(",");
+    const full = trace.getSpanContext(extract({ traceparent: TRACEPARENT, tracestate }))?.traceState;
+    const members = full?.set("ot", "th:8").serialize().split(",");
+    assert.deepEqual([members?.length, members?.[0], members?.at(-1)], [32, "ot=th:8", "k30=1"]);
+  });
+
   test("takes no key that breaks the grammar", () => {
     assert.equal(state?.set("Foo", "3").serialize(), "0@x=1,foo=2");
   });
@@ -209,6 +216,14 @@ describe("the policy", () => {
     for (const wrong of [{ correlation: "x" }, { duplicates: "x" }, { spans: 1 }, { only: "orders" }, { nothing: 1 }]) {
       assert.throws(() => configure(wrong as never), TypeError);
     }
+  });
+
+  test("that is refused leaves the one in force as it was", () => {
+    recording();
+    assert.throws(() => configure({ only: ["orders"], ignore: ["[z-a]"] }), TypeError);
+    process(payload({}, "payments"), (span) => {
+      assert.equal(span.isRecording(), true);
+    });
   });
 
   test("matches destinations by glob", () => {

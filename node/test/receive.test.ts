@@ -149,3 +149,9 @@ test("eachBatch twice is once", async () => {
   await eachBatch(eachBatch(() => Promise.resolve()))({ batch: batch(message()) });
   assert.equal(recorded.spans().length, 1);
 });
+
+test("a correlation that is neither is refused before the first message", () => {
+  const wrong = { correlation: "links" as never };
+  assert.throws(() => eachMessage(() => Promise.resolve(), wrong), TypeError);
+  assert.throws(() => eachBatch(() => Promise.resolve(), wrong), TypeError);
+});

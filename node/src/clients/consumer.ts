@@ -1,5 +1,6 @@
 import type { Span } from "@opentelemetry/api";
 import type { Message, MessageBatch, MessagePayload } from "../messaging/message.js";
+import { knownCorrelation } from "../messaging/policy.js";
 import { process, type ProcessOptions } from "../messaging/process.js";
 import { receive } from "../messaging/receive.js";
 
@@ -34,6 +35,7 @@ export function eachMessage<P extends MessagePayload = MessagePayload, R = Promi
   handler: (payload: P) => R,
   options: ProcessOptions = {},
 ): (payload: P) => R {
+  knownCorrelation(options.correlation);
   if (wrapped.has(handler)) return handler;
   const each = (payload: P): R => process(payload, () => handler(payload), options);
   wrapped.add(each);
@@ -53,6 +55,7 @@ export function eachBatch<P extends BatchPayload = BatchPayload, R = Promise<voi
   handler: (payload: P & BatchScope<MessageOf<P>>) => R,
   options: ProcessOptions = {},
 ): (payload: P) => R {
+  knownCorrelation(options.correlation);
   if (wrapped.has(handler)) return handler as unknown as (payload: P) => R;
   const each = (payload: P): R => {
     const { topic, partition } = payload.batch;

@@ -48,12 +48,21 @@ export function configure(changes: Partial<Policy> = {}): Policy {
   oneOf("duplicates", next.duplicates, ["last", "restart"]);
   oneOf("spans", next.spans, [true, false]);
   oneOf("messageKey", next.messageKey, [true, false]);
+  const compiled = { only: patterns("only", next.only), ignore: patterns("ignore", next.ignore) };
   const before = policy;
-  only = patterns("only", next.only);
-  ignore = patterns("ignore", next.ignore);
+  ({ only, ignore } = compiled);
   remembered = new Map();
   policy = next;
   return before;
+}
+
+/**
+ * Accepts a correlation, or none.
+ *
+ * @throws TypeError for any other value.
+ */
+export function knownCorrelation(correlation: Correlation | undefined): void {
+  if (correlation !== undefined) oneOf("correlation", correlation, ["parent", "link"]);
 }
 
 /** Returns the policy in force. */
@@ -95,7 +104,13 @@ function patterns(name: string, globs: unknown): RegExp[] {
   if (!Array.isArray(globs) || !globs.every((glob) => typeof glob === "string")) {
     throw new TypeError(`${name} must be an array of patterns`);
   }
-  return globs.map(patternOf);
+  return globs.map((glob) => {
+    try {
+      return patternOf(glob);
+    } catch {
+      throw new TypeError(`${name} has a pattern with a range that is none: ${glob}`);
+    }
+  });
 }
 
 /** Returns the regular expression of a glob: `*`, `?`, `[seq]` and `[!seq]`; all else stands for itself. */

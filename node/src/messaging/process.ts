@@ -5,7 +5,7 @@ import { active, attached } from "../propagation/current.js";
 import { concluded, endSpan, type Failure } from "./failure.js";
 import { factsOf, headersIn, payloadOf, type MessagePayload } from "./message.js";
 import { add, countMalformed, instruments, record, secondsSince, timing } from "./metrics.js";
-import { covers, inForce, oneOf, type Correlation } from "./policy.js";
+import { covers, inForce, knownCorrelation, type Correlation } from "./policy.js";
 import { isCounted, NO_SPAN, scopeIn, withScope, type Scope } from "./scope.js";
 import { clientAttributes, metricAttributes, processAttributes, spanName, type ConsumerFacts } from "./semconv.js";
 import { tracer } from "./tracing.js";
@@ -39,13 +39,14 @@ interface Open {
  */
 export function process<R>(payload: MessagePayload, handler: (span: Span) => R, options: ProcessOptions = {}): R {
   payloadOf(payload);
-  if (options.correlation !== undefined) oneOf("correlation", options.correlation, ["parent", "link"]);
+  knownCorrelation(options.correlation);
   const ambient = active();
   const outer = scopeIn(ambient);
   if (outer?.message === payload.message) return handler(outer.span);
   const open = opened(payload, options, ambient);
   if (open === null) return handler(NO_SPAN);
-  return concluded(() => attached(open.inside, () => handler(open.scope.span)), open.end);
+  // Within the context: a query that runs only once its `then` is called runs in it too.
+  return attached(open.inside, () => concluded(() => handler(open.scope.span), open.end));
 }
 
 /** Returns the open block of a message, null when nothing of it is traced. Never throws. */
