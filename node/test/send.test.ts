@@ -97,6 +97,21 @@ describe("one span for each message", () => {
     assert.equal(recorded.spans().length, 1);
   });
 
+  test("goes to the topic of a record that has it by inheritance", async () => {
+    class Orders {
+      readonly messages = [{ value: "{}" }];
+      readonly #name = "orders";
+      get topic(): string {
+        return this.#name;
+      }
+    }
+    await producer.send(new Orders());
+    assert.deepEqual(
+      plain.sent.map(({ topic }) => topic),
+      ["orders"],
+    );
+  });
+
   test("passes on all else of the call", async () => {
     await producer.send({ ...record({}), acks: 1 });
     assert.equal(plain.sent[0]?.acks, 1);
@@ -146,6 +161,30 @@ describe("the acknowledgement", () => {
     assert.deepEqual(places(), [
       ["2", 41],
       ["1", 7],
+    ]);
+  });
+
+  test("of a topic that is named twice is not guessed at", async () => {
+    await traced(new KeepingProducer(() => told(["orders", 1, "7"], ["orders", 2, "41"]))).sendBatch({
+      topicMessages: [record({}), { topic: "orders", messages: [{ value: "", partition: 1 }] }],
+    });
+    assert.deepEqual(places(), [
+      [undefined, undefined],
+      ["1", undefined],
+    ]);
+  });
+
+  test("of a message whose partition is -1, which leaves it to the client, is not guessed at", async () => {
+    await traced(new KeepingProducer(() => told(["orders", 1, "7"], ["orders", 2, "41"]))).send({
+      topic: "orders",
+      messages: [
+        { value: "", partition: -1 },
+        { value: "", partition: 1 },
+      ],
+    });
+    assert.deepEqual(places(), [
+      [undefined, undefined],
+      ["1", undefined],
     ]);
   });
 

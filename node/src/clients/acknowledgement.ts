@@ -22,6 +22,8 @@ interface Told {
   readonly baseOffset: unknown;
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
 /**
  * Returns, for each message of a call, what the broker has told about it: its partition, and the offset of the first; an
  * empty list when it has told nothing.
@@ -32,13 +34,14 @@ interface Told {
 export function acknowledged(metadata: unknown, topics: readonly TopicMessages[]): Attributes[] {
   const told = toldIn(metadata);
   if (told.length === 0) return [];
+  const left = told.length > 1 ? leftToClient(topics) : NONE;
   const seen: Told[] = [];
   const places: Attributes[] = [];
   for (const { topic, messages } of topics) {
     const [only, ...others] = told.filter((one) => one.topic === topic);
     const isOne = others.length === 0;
     // Between messages whose partition is not known, which one is the first is not known either.
-    const isKnown = isOne || messages.every((message) => typeof message.partition === "number");
+    const isKnown = isOne || !left.has(topic);
     for (const { partition } of messages) {
       const found = isOne ? only : told.find((one) => one.topic === topic && one.partition === partition);
       const isFirst = found !== undefined && !seen.includes(found);
@@ -54,6 +57,12 @@ export function acknowledgedTogether(metadata: unknown, count: number): Attribut
   const told = toldIn(metadata);
   const only = told.length === 1 ? told[0] : undefined;
   return only === undefined ? {} : place(only.partition, count === 1 ? only.baseOffset : undefined);
+}
+
+/** Returns the topics with a message whose partition the client chose; -1 leaves it to some clients. */
+function leftToClient(topics: readonly TopicMessages[]): ReadonlySet<string> {
+  const isLeft = ({ partition }: Given): boolean => typeof partition !== "number" || partition < 0;
+  return new Set(topics.filter(({ messages }) => messages.some(isLeft)).map(({ topic }) => topic));
 }
 
 function toldIn(metadata: unknown): Told[] {

@@ -70,7 +70,7 @@ function tracedMethod(name: string | symbol, call: Call, tracing: Tracing): Call
       return (record, ...rest) =>
         sent(isTopic(record) ? [record] : [], tracing, (begun) => {
           const [own] = begun?.topicMessages ?? [];
-          return call(own === undefined ? record : Object.assign({}, record, { messages: own.messages }), ...rest);
+          return call(own === undefined ? record : Object.assign({}, record, own), ...rest);
         });
     case "sendBatch":
       return (batch, ...rest) =>
