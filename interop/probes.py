@@ -14,8 +14,8 @@ PROBES: dict[str, tuple[Callable[[str], list[str]], str]] = {
     "confluent-kafka-javascript": (languages.confluent_node, "confluent_probe"),
 }
 
-LANGUAGES = {"Python": "confluent-kafka", "Java": "kafka-clients", "Node": "kafkajs"}
-"""The client by which each language runs the scenario that all have to do the same way."""
+REFERENCE = "confluent-kafka"
+"""The client whose spans and metrics all others have to have."""
 
 
 def command(client: str) -> list[str]:

@@ -1,6 +1,8 @@
 package dev.unbroken.interop.probe;
 
 import dev.unbroken.interop.Telemetry;
+import dev.unbroken.spring.kafka.BatchRecords;
+import dev.unbroken.spring.kafka.UnbrokenBatchInterceptor;
 import dev.unbroken.spring.kafka.UnbrokenProducerPostProcessor;
 import dev.unbroken.spring.kafka.UnbrokenRecordInterceptor;
 import io.opentelemetry.sdk.OpenTelemetrySdk;
@@ -14,11 +16,14 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.springframework.kafka.core.DefaultKafkaConsumerFactory;
 import org.springframework.kafka.core.DefaultKafkaProducerFactory;
 import org.springframework.kafka.core.KafkaTemplate;
+import org.springframework.kafka.listener.BatchMessageListener;
 import org.springframework.kafka.listener.ContainerProperties;
+import org.springframework.kafka.listener.DefaultErrorHandler;
 import org.springframework.kafka.listener.KafkaMessageListenerContainer;
 import org.springframework.kafka.listener.MessageListener;
 import org.springframework.kafka.support.TopicPartitionOffset;
 import org.springframework.kafka.support.TopicPartitionOffset.SeekPosition;
+import org.springframework.util.backoff.FixedBackOff;
 
 /** The probe with spring-kafka, without an application context: a template, and a container for each reading. */
 public final class SpringProbe extends Probe {
@@ -43,32 +48,40 @@ public final class SpringProbe extends Probe {
 
     @Override
     void read(String topic, int count, String group, boolean isBatch, Handler handler) throws InterruptedException {
-        if (isBatch) {
-            throw new UnsupportedOperationException("this probe reads record by record");
-        }
+        Map<String, Object> settings = Map.of("bootstrap.servers", BROKER, "client.id", CLIENT_ID);
         CountDownLatch missing = new CountDownLatch(count);
+        Handler once = record -> {
+            if (missing.getCount() > 0) {
+                try {
+                    handler.handle(record);
+                } finally {
+                    missing.countDown();
+                }
+            }
+        };
         var properties = new ContainerProperties(new TopicPartitionOffset(topic, 0, SeekPosition.BEGINNING));
         properties.setGroupId(group);
-        properties.setMessageListener((MessageListener<byte[], byte[]>) record -> {
-            if (missing.getCount() > 0) {
-                handler.handle(record);
-                missing.countDown();
-            }
-        });
-        var consumers = new DefaultKafkaConsumerFactory<>(
-                Map.of("bootstrap.servers", BROKER, "client.id", CLIENT_ID),
-                new ByteArrayDeserializer(),
-                new ByteArrayDeserializer());
+        properties.setMessageListener(isBatch ? inBlocks(once) : (MessageListener<byte[], byte[]>) once::handle);
+        var consumers =
+                new DefaultKafkaConsumerFactory<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer());
         var container = new KafkaMessageListenerContainer<>(consumers, properties);
-        container.setRecordInterceptor(new UnbrokenRecordInterceptor<>(unbroken));
+        container.setRecordInterceptor(new UnbrokenRecordInterceptor<>(unbroken, null, settings));
+        container.setBatchInterceptor(new UnbrokenBatchInterceptor<>(unbroken, null, settings));
+        // One attempt, and nothing after it.
+        container.setCommonErrorHandler(new DefaultErrorHandler((record, error) -> {}, new FixedBackOff(0, 0)));
         container.start();
         try {
             if (!missing.await(SECONDS, TimeUnit.SECONDS)) {
                 throw new IllegalStateException(missing.getCount() + " records of " + topic + " did not come");
             }
         } finally {
-            container.stop();
+            container.stop(); // waits for the end of the listener, and of the blocks around it
         }
+    }
+
+    private BatchMessageListener<byte[], byte[]> inBlocks(Handler handler) {
+        BatchRecords blocks = new BatchRecords(unbroken);
+        return records -> records.forEach(record -> blocks.process(record, handler::handle));
     }
 
     /**
