@@ -311,6 +311,11 @@ describe("the producer", () => {
     assert.equal(producer.connect(), "connected, 0 sent");
   });
 
+  test("is of the class that it was", () => {
+    assert.equal(producer.constructor, KeepingProducer);
+    assert.ok(producer instanceof KeepingProducer);
+  });
+
   test("itself stays as it was", async () => {
     await plain.send(record({}));
     assert.deepEqual(recorded.spans(), []);

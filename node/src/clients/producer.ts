@@ -52,7 +52,7 @@ export function traced<P extends Producing>(producer: P, options: ProducerOption
       const value: unknown = Reflect.get(target, name, target);
       const known = methods.get(name);
       if (known !== undefined && known.of === value) return known.call;
-      if (typeof value !== "function" || isFixed(target, name)) return value;
+      if (typeof value !== "function" || name === "constructor" || isFixed(target, name)) return value;
       // Bound, because a class with private fields knows only itself.
       const call = tracedMethod(name, (value as Call).bind(target), tracing);
       methods.set(name, { of: value, call });
