@@ -17,7 +17,8 @@ export interface TestedClient {
 
 const address = process.env["UNBROKEN_KAFKA"];
 const built = process.env["INTEROP_CONFLUENT"] ?? path.join(PACKAGE, "confluent");
-const CONFLUENT = path.join(built, "node_modules", "@confluentinc", "kafka-javascript");
+/** Where the client of Confluent is, if it is. */
+export const CONFLUENT = path.join(built, "node_modules", "@confluentinc", "kafka-javascript");
 /** Why there is no Kafka, false when there is one. */
 export const noServer = address === undefined ? "UNBROKEN_KAFKA=host:port names no Kafka" : false;
 const noBinary = existsSync(path.join(CONFLUENT, "build", "Release", "confluent-kafka-javascript.node"))

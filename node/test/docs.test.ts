@@ -3,11 +3,10 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { missing, noServer } from "./clients.js";
+import { CONFLUENT, missing, noServer } from "./clients.js";
 import { PACKAGE } from "./vectors.js";
 
 const FOLDER = path.join(PACKAGE, "build", "docs");
-const CONFLUENT = path.join(PACKAGE, "confluent", "node_modules", "@confluentinc", "kafka-javascript");
 const FENCED = /^(?:```(ts|js|output)\n([^]*?)^```$|<!-- node\n([^]*?)^-->$)/gm;
 
 /** The code of the page in its order, with what the reader does not see, and what it prints. */
@@ -40,7 +39,7 @@ test(
       outDir: ".",
       typeRoots: ["../../node_modules/@types"],
       paths: {
-        "@confluentinc/kafka-javascript": ["../../confluent/node_modules/@confluentinc/kafka-javascript/index.d.ts"],
+        "@confluentinc/kafka-javascript": [path.join(CONFLUENT, "index.d.ts")],
       },
     };
     const config = { extends: "../../tsconfig.json", compilerOptions, include: ["page.mts"], exclude: [] };
