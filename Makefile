@@ -48,6 +48,7 @@ docs: .venv/dev-installed
 
 bench: .venv/dev-installed
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.companions
 
 soak: .venv/dev-installed
 	$(BIN)/python -m bench.soak

@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench import table as measured  # noqa: E402 - found through the line above
 from bench.behaviour import table as behaved  # noqa: E402
+from bench.companions import table as companions  # noqa: E402
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ SHOWN = (
     Shown("docs/behaviour.md", "queues", "bench/behaviour-queues.json", queues),
     Shown("docs/behaviour.md", "details-queues", "bench/behaviour-queues.json", details),
     Shown("docs/benchmarks.md", "results", "bench/results.json", measured.markdown),
+    Shown("docs/benchmarks.md", "companions", "bench/companions.json", companions.markdown),
 )
 
 

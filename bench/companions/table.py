@@ -7,6 +7,7 @@ from typing import Any
 from bench.contenders import BARE
 from bench.table import Row, Table, bars, grid
 
+SMALL = 10.0  # µs: figures below it are shown to the nanosecond
 TITLES = {"java": "Java", "node": "Node"}
 
 
@@ -30,18 +31,20 @@ def _figures(title: str, section: dict[str, Any]) -> Table:
     contenders: Row = tuple(dict.fromkeys(figure["contender"] for figure in figures))
     cells = {(figure["row"], figure["contender"]): figure for figure in figures}
     names = dict.fromkeys(figure["row"] for figure in figures)
+    digits = 2 if any(figure["median"] > SMALL for figure in figures) else 3
     rows = tuple(
-        (name, *(_cell(cells.get((name, found)), cells.get((name, BARE))) for found in contenders)) for name in names
+        (name, *(_cell(cells.get((name, found)), cells.get((name, BARE)), digits) for found in contenders))
+        for name in names
     )
     return Table(f"{title}: µs of CPU per message, and over bare", ("", *contenders), rows)
 
 
-def _cell(figure: dict[str, Any] | None, bare: dict[str, Any] | None) -> str:
+def _cell(figure: dict[str, Any] | None, bare: dict[str, Any] | None, digits: int) -> str:
     if figure is None:
         return ""
-    text = f"{figure['median']:.2f} ± {(figure['high'] - figure['low']) / 2:.2f}"
+    text = f"{figure['median']:.{digits}f} ± {(figure['high'] - figure['low']) / 2:.{digits}f}"
     if bare is not None and figure is not bare:
-        text += f" (+{figure['median'] - bare['median']:.2f})"
+        text += f" (+{figure['median'] - bare['median']:.{digits}f})"
     return text if figure["bytes"] is None else f"{text}, {figure['bytes']:,.0f} B"
 
 

@@ -33,6 +33,8 @@ PLAN = importlib.import_module("bench.plan")
 FOUND = json.loads((ROOT / "bench" / "behaviour.json").read_text())
 FOUND_QUEUES = json.loads((ROOT / "bench" / "behaviour-queues.json").read_text())
 MEASURED = json.loads((ROOT / "bench" / "results.json").read_text())["sections"]
+COMPANIONS = importlib.import_module("bench.companions.__main__").LANGUAGES
+MEASURED_COMPANIONS = json.loads((ROOT / "bench" / "companions.json").read_text())["sections"]
 
 FROM_INSIDE = {"batch", "clean", "thread-pool"}
 """What cannot be seen from outside: the handler of a message of a batch, the end of a handler, a thread of a pool."""
@@ -95,3 +97,18 @@ def test_a_section_tells_the_versions_of_every_environment_that_it_ran_in() -> N
     assert {name: sorted(section["versions"]) for name, section in MEASURED.items()} == {
         name: PLAN.environments(name) for name in PLAN.SECTIONS
     }
+
+
+def test_every_operation_of_a_companion_was_measured_with_every_contender() -> None:
+    measured = {
+        (name, figure["row"], figure["contender"])
+        for name, section in MEASURED_COMPANIONS.items()
+        for figure in section["figures"]
+    }
+    assert measured == {
+        (name, row, contender)
+        for name, language in COMPANIONS.items()
+        for operation in language.OPERATIONS
+        for _, row in operation.rows()
+        for contender in operation.contenders
+    }, "run: bench.companions"
