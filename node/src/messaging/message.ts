@@ -7,11 +7,11 @@ import type { RecordFacts } from "./semconv.js";
 
 /** A record as KafkaJS and its relatives hand it out. */
 export interface Message {
-  readonly key?: Buffer | string | null;
-  readonly value?: Buffer | string | null;
+  readonly key?: Buffer | string | null | undefined;
+  readonly value?: Buffer | string | null | undefined;
   readonly headers?: Headers | undefined;
   readonly offset: string;
-  readonly timestamp?: string;
+  readonly timestamp?: string | undefined;
 }
 
 /** What `eachMessage` is given: a record and where it comes from. */
