@@ -48,7 +48,7 @@ export function errorText(error: unknown): string {
 }
 
 /** Puts status, `error.type` and the exception on a span. Never throws. */
-export function markFailed(span: Span, { error }: Failure): void {
+function markFailed(span: Span, { error }: Failure): void {
   try {
     span.setAttribute(ERROR_TYPE, errorType(error));
     const text = errorText(error);

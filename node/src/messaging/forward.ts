@@ -10,10 +10,10 @@ import { headersIn, payloadOf, type MessagePayload } from "./message.js";
 import { inForce } from "./policy.js";
 import { scopeIn } from "./scope.js";
 
-export const ORIGIN = "unbroken-origin";
-export const SOURCE = "unbroken-source";
-export const ATTEMPT = "unbroken-attempt";
-export const ERROR = "unbroken-error";
+const ORIGIN = "unbroken-origin";
+const SOURCE = "unbroken-source";
+const ATTEMPT = "unbroken-attempt";
+const ERROR = "unbroken-error";
 /** Bytes of `unbroken-error` at most. */
 const MAX_ERROR_LENGTH = 1024;
 

@@ -7,7 +7,7 @@ export interface TraceParent {
   readonly flags: number;
 }
 
-export const SAMPLED = 0x01;
+const SAMPLED = 0x01;
 export const RANDOM = 0x02;
 const KNOWN_FLAGS = SAMPLED | RANDOM;
 
