@@ -33,17 +33,21 @@ const NONE: ReadonlySet<string> = new Set();
  */
 export function acknowledged(metadata: unknown, topics: readonly TopicMessages[]): Attributes[] {
   const told = toldIn(metadata);
-  if (told.length === 0) return [];
+  const first = told[0];
+  if (first === undefined) return [];
+  if (told.length === 1 && topics.length === 1 && topics[0]?.messages.length === 1) {
+    return topics[0].topic === first.topic ? [place(first.partition, first.baseOffset)] : []; // most calls
+  }
   const left = told.length > 1 ? leftToClient(topics) : NONE;
   const seen: Told[] = [];
   const places: Attributes[] = [];
   for (const { topic, messages } of topics) {
-    const [only, ...others] = told.filter((one) => one.topic === topic);
-    const isOne = others.length === 0;
+    const ofTopic = told.filter((one) => one.topic === topic);
+    const isOne = ofTopic.length <= 1;
     // Between messages whose partition is not known, which one is the first is not known either.
     const isKnown = isOne || !left.has(topic);
     for (const { partition } of messages) {
-      const found = isOne ? only : told.find((one) => one.topic === topic && one.partition === partition);
+      const found = isOne ? ofTopic[0] : ofTopic.find((one) => one.partition === partition);
       const isFirst = found !== undefined && !seen.includes(found);
       if (isFirst) seen.push(found);
       places.push(found === undefined ? {} : place(found.partition, isFirst && isKnown ? found.baseOffset : undefined));

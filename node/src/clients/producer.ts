@@ -69,7 +69,7 @@ function tracedMethod(name: string | symbol, call: Call, tracing: Tracing): Call
     case "send":
       return (record, ...rest) =>
         sent(isTopic(record) ? [record] : [], tracing, (begun) => {
-          const [own] = begun?.topicMessages ?? [];
+          const own = begun?.topicMessages[0];
           return call(own === undefined ? record : Object.assign({}, record, own), ...rest);
         });
     case "sendBatch":

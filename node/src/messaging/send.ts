@@ -136,7 +136,10 @@ function ending(span: Span | null, count: number, describe: () => Attributes): S
     if (found !== null) add(found.sent, count, withError(labels, failure));
     if (span === null) return;
     try {
-      span.setAttributes(told);
+      for (const name of Object.keys(told)) {
+        const value = told[name];
+        if (value !== undefined) span.setAttribute(name, value);
+      }
     } catch (error) {
       survived("send", error);
     }
