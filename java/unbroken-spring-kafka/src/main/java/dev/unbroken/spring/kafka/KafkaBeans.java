@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Set;
 import org.apache.commons.logging.Log;
 import org.apache.commons.logging.LogFactory;
+import org.springframework.aop.framework.AopProxyUtils;
 import org.springframework.beans.DirectFieldAccessor;
 import org.springframework.beans.factory.config.BeanPostProcessor;
 import org.springframework.kafka.config.AbstractKafkaListenerContainerFactory;
@@ -41,15 +42,16 @@ final class KafkaBeans implements BeanPostProcessor {
     @Override
     public Object postProcessAfterInitialization(Object bean, String name) {
         try {
-            if (bean instanceof AbstractKafkaListenerContainerFactory<?, ?, ?> factory) {
+            Object own = behindProxies(bean);
+            if (own instanceof AbstractKafkaListenerContainerFactory<?, ?, ?> factory) {
                 trace(factory, name);
-            } else if (bean instanceof AbstractMessageListenerContainer<?, ?> container) {
+            } else if (own instanceof AbstractMessageListenerContainer<?, ?> container) {
                 trace(container, name);
-            } else if (bean instanceof ProducerFactory<?, ?> factory) {
+            } else if (own instanceof ProducerFactory<?, ?> factory) {
                 trace(factory);
-            } else if (bean instanceof DeadLetterPublishingRecoverer recoverer && forwards) {
+            } else if (own instanceof DeadLetterPublishingRecoverer recoverer && forwards) {
                 recoverer.addHeadersFunction(new ForwardedHeaders(unbroken));
-            } else if (bean instanceof KafkaTemplate<?, ?> template && !(bean instanceof RoutingKafkaTemplate)) {
+            } else if (own instanceof KafkaTemplate<?, ?> template && !(own instanceof RoutingKafkaTemplate)) {
                 trace(template, name);
             }
         } catch (RuntimeException | LinkageError error) {
@@ -113,6 +115,12 @@ final class KafkaBeans implements BeanPostProcessor {
         return known instanceof UnbrokenBatchInterceptor
                 ? known
                 : new UnbrokenBatchInterceptor<>(unbroken, known, facts);
+    }
+
+    /** Returns the bean that an aspect of the application may be around: the fields of a proxy are empty. */
+    private static Object behindProxies(Object bean) {
+        Object target = AopProxyUtils.getSingletonTarget(bean);
+        return target == null ? bean : behindProxies(target);
     }
 
     private static Map<String, Object> settings(ConsumerFactory<?, ?> factory) {

@@ -31,7 +31,10 @@ final class RecordBlock {
 
     static RecordBlock open(Unbroken unbroken, ConsumerRecord<?, ?> record, ConsumerFacts consumer) {
         RecordBlock block = new RecordBlock(record, unbroken.open(record, consumer));
-        CURRENT.set(block);
+        RecordBlock around = CURRENT.get();
+        if (around == null || around.record != record) { // else another interceptor's: it is that one's span
+            CURRENT.set(block);
+        }
         return block;
     }
 
@@ -82,7 +85,9 @@ final class RecordBlock {
 
     /** Ends the block on the thread that has opened it, and the span unless that is waiting. */
     void end() {
-        CURRENT.set(null); // not removed: the next record of this thread would have to make the entry anew
+        if (CURRENT.get() == this) {
+            CURRENT.set(null); // not removed: the next record of this thread would have to make the entry anew
+        }
         scope.detach();
         synchronized (this) {
             isOver = true;

@@ -20,6 +20,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.springframework.kafka.listener.CompositeRecordInterceptor;
 
 /** A listener that returns a future. */
 class AsyncListenerTest {
@@ -134,6 +135,19 @@ class AsyncListenerTest {
 
         assertSame(current, still);
         assertEquals(2, spans.ended().size());
+    }
+
+    @Test
+    void anInterceptorInsideOfOneDoesNotTakeTheFuture() throws Exception {
+        var around = new UnbrokenRecordInterceptor<>(unbroken, new CompositeRecordInterceptor<>(interceptor));
+        around.intercept(record, consumer);
+        AsyncListener.hold(work);
+        around.success(record, consumer);
+        around.afterRecord(record, consumer);
+        assertEquals(1, spans.open());
+        elsewhere(() -> work.completeExceptionally(new IllegalStateException("poison")));
+
+        assertEquals(StatusCode.ERROR, spans.only(SpanKind.CONSUMER).getStatus().getStatusCode());
     }
 
     @Test

@@ -24,7 +24,10 @@ import java.util.Map;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.common.serialization.StringSerializer;
 import org.junit.jupiter.api.Test;
+import org.springframework.aop.framework.AopProxyUtils;
+import org.springframework.aop.framework.ProxyFactory;
 import org.springframework.beans.DirectFieldAccessor;
+import org.springframework.beans.factory.config.BeanPostProcessor;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -62,6 +65,16 @@ class UnbrokenAutoConfigurationTest {
         try (Application application = start(Intercepting.class)) {
             assertSame(application.bean(RecordInterceptor.class), field(recordInterceptor(application), "delegate"));
             assertSame(application.bean(BatchInterceptor.class), field(batchInterceptor(application), "delegate"));
+        }
+    }
+
+    @Test
+    void theInterceptorsOfAFactoryBehindAProxyAreWrapped() {
+        try (Application application = start(Proxying.class)) {
+            Object factory =
+                    AopProxyUtils.getSingletonTarget(application.bean(ConcurrentKafkaListenerContainerFactory.class));
+            assertSame(
+                    application.bean(RecordInterceptor.class), field(field(factory, "recordInterceptor"), "delegate"));
         }
     }
 
@@ -211,7 +224,6 @@ class UnbrokenAutoConfigurationTest {
             Runnable task;
             try (Scope scope = inside.makeCurrent()) {
                 task = application.bean(TaskDecorator.class).decorate(() -> seen.add(Context.current()));
-                assertFalse(scope == Scope.noop());
             }
             task.run();
 
@@ -269,6 +281,28 @@ class UnbrokenAutoConfigurationTest {
         @Bean
         BatchInterceptor<Object, Object> ofBatches() {
             return (records, consumer) -> records;
+        }
+    }
+
+    @Configuration
+    @EnableAutoConfiguration
+    static class Proxying extends Intercepting {
+
+        /** As an aspect of the application is put around a bean. */
+        @Bean
+        static BeanPostProcessor aspects() {
+            return new BeanPostProcessor() {
+                @Override
+                public Object postProcessAfterInitialization(Object bean, String name) {
+                    return bean instanceof ConcurrentKafkaListenerContainerFactory ? proxy(bean) : bean;
+                }
+            };
+        }
+
+        private static Object proxy(Object bean) {
+            ProxyFactory factory = new ProxyFactory(bean);
+            factory.setProxyTargetClass(true);
+            return factory.getProxy();
         }
     }
 
