@@ -32,6 +32,10 @@ record Propagators(boolean trace, boolean baggage, TextMapPropagator foreign) {
 
     static final Propagators W3C = new Propagators(true, true, null);
 
+    // Classes that OpenTelemetry keeps to itself: what composite() makes, and what the Java agent shows of its own.
+    private static final String COMPOSITE = "MultiTextMapPropagator";
+    private static final String OF_AGENT = "ApplicationTextMapPropagator";
+
     private static final Set<String> W3C_FIELDS = Set.of("traceparent", "tracestate", "baggage");
     private static final Set<String> READ_FIELDS =
             Set.of("traceparent", "tracestate", "baggage", "ce_traceparent", "ce_tracestate");
@@ -45,11 +49,11 @@ record Propagators(boolean trace, boolean baggage, TextMapPropagator foreign) {
         if (propagator == TextMapPropagator.noop()) {
             return "none".equals(configured) ? new Propagators(false, false, null) : W3C;
         }
-        boolean isComposite = propagator.getClass().getName().endsWith(".MultiTextMapPropagator")
-                && W3C_FIELDS.containsAll(propagator.fields());
+        String kind = propagator.getClass().getSimpleName();
+        boolean isOfOthers = kind.equals(COMPOSITE) || kind.equals(OF_AGENT);
         boolean isTrace = propagator instanceof W3CTraceContextPropagator;
         boolean isBaggage = propagator instanceof W3CBaggagePropagator;
-        if (isComposite || isTrace || isBaggage) {
+        if (isTrace || isBaggage || (isOfOthers && W3C_FIELDS.containsAll(propagator.fields()))) {
             boolean trace = propagator.fields().contains("traceparent");
             return new Propagators(trace, propagator.fields().contains("baggage"), null);
         }
@@ -125,6 +129,7 @@ record Propagators(boolean trace, boolean baggage, TextMapPropagator foreign) {
     private static final class PairsGetter implements TextMapGetter<List<Map.Entry<String, String>>> {
 
         @Override
+        @SuppressWarnings("deprecation") // in the newest API; older ones ask for it
         public Iterable<String> keys(List<Map.Entry<String, String>> carrier) {
             return carrier.stream().map(Map.Entry::getKey).toList();
         }

@@ -3,6 +3,7 @@ package dev.unbroken.kafka;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.opentelemetry.api.baggage.Baggage;
@@ -10,7 +11,9 @@ import io.opentelemetry.api.baggage.propagation.W3CBaggagePropagator;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.propagation.W3CTraceContextPropagator;
 import io.opentelemetry.context.Context;
+import io.opentelemetry.context.propagation.TextMapGetter;
 import io.opentelemetry.context.propagation.TextMapPropagator;
+import io.opentelemetry.context.propagation.TextMapSetter;
 import io.opentelemetry.extension.trace.propagation.B3Propagator;
 import java.util.List;
 import org.apache.kafka.common.header.Headers;
@@ -35,6 +38,16 @@ class PropagatorsTest {
     @Test
     void thePairIsOurs() {
         assertEquals(Propagators.W3C, Propagators.of(TextMapPropagator.composite(BAGGAGE, TRACE), null));
+    }
+
+    @Test
+    void thePairOfTheJavaAgentIsOurs() {
+        assertEquals(
+                Propagators.W3C,
+                Propagators.of(
+                        new ApplicationTextMapPropagator(List.of("traceparent", "tracestate", "baggage")), null));
+        TextMapPropagator b3 = new ApplicationTextMapPropagator(List.of("b3"));
+        assertSame(b3, Propagators.of(b3, null).foreign());
     }
 
     @Test
@@ -110,6 +123,18 @@ class PropagatorsTest {
             Headers headers =
                     new RecordHeaders().add("b3", new byte[] {(byte) 0xff}).add("b3", null);
             assertNull(Span.fromContextOrNull(telemetry.unbroken().extract(headers)));
+        }
+    }
+
+    /** Named as the class of the agent that stands for its propagators. */
+    private record ApplicationTextMapPropagator(List<String> fields) implements TextMapPropagator {
+
+        @Override
+        public <C> void inject(Context context, C carrier, TextMapSetter<C> setter) {}
+
+        @Override
+        public <C> Context extract(Context context, C carrier, TextMapGetter<C> getter) {
+            return context;
         }
     }
 }
