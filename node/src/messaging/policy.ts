@@ -104,13 +104,7 @@ function patterns(name: string, globs: unknown): RegExp[] {
   if (!Array.isArray(globs) || !globs.every((glob) => typeof glob === "string")) {
     throw new TypeError(`${name} must be an array of patterns`);
   }
-  return globs.map((glob) => {
-    try {
-      return patternOf(glob);
-    } catch {
-      throw new TypeError(`${name} has a pattern with a range that is none: ${glob}`);
-    }
-  });
+  return globs.map(patternOf);
 }
 
 /** Returns the regular expression of a glob: `*`, `?`, `[seq]` and `[!seq]`; all else stands for itself. */
@@ -133,10 +127,23 @@ function patternOf(glob: string): RegExp {
   return new RegExp(`^${source}$`);
 }
 
+/** Returns the regular expression of what stands between brackets; a range that runs backwards holds nothing. */
 function setOf(members: string): string {
   const isNegated = members.startsWith("!");
-  const listed = (isNegated ? members.slice(1) : members).replace(/[\\\]^[]/g, "\\$&");
+  let listed = "";
+  let position = isNegated ? 1 : 0;
+  while (position < members.length) {
+    const first = members.charAt(position);
+    const last = members.charAt(position + 1) === "-" ? members.charAt(position + 2) : "";
+    if (last === "") listed += escapedInSet(first);
+    else if (first <= last) listed += `${escapedInSet(first)}-${escapedInSet(last)}`;
+    position += last === "" ? 1 : 3;
+  }
   return `[${isNegated ? "^" : ""}${listed}]`;
+}
+
+function escapedInSet(character: string): string {
+  return character.replace(/[\\\]^[-]/, "\\$&");
 }
 
 function escaped(character: string): string {
