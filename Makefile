@@ -29,7 +29,7 @@ test: .venv/dev-installed
 	$(BIN)/python -m tests.matrix
 
 interop: .venv/dev-installed
-	$(BIN)/python -m interop
+	$(BIN)/python -m interop $(ARGS)  # ARGS=--keep to look at the traces, ARGS=--broken for stock OpenTelemetry code
 
 lint: .venv/dev-installed
 	$(BIN)/ruff check
@@ -71,6 +71,7 @@ constraints: .venv/dev-installed
 
 clean:
 	rm -rf .venv .tox build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf java/*/target node/build node/dist node/node_modules node/bench/node_modules node/confluent/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:

@@ -48,6 +48,7 @@ def main(argv: list[str]) -> int:
             if arguments.keep:
                 console.print("The servers run until Ctrl-C.")
                 signal.pause()
+            console.print("With --keep the servers stay, and the addresses can be opened.", style="dim")
             return 0 if is_right else 1
     except (Unavailable, ProgramFailed) as error:
         print(error, file=sys.stderr)
