@@ -27,7 +27,7 @@ COMPARED = (
 class Scale:
     """How much is run: processes for each figure; ten slices in each, of so many messages, of which seven count."""
 
-    repeats: int = 7
+    repeats: int = 11
     operations: int = 20_000
 
 
