@@ -44,6 +44,15 @@ public final class Unbroken {
     }
 
     /**
+     * Returns what is traced and how.
+     *
+     * @return the policy that this was created with
+     */
+    public Policy policy() {
+        return tracing.policy();
+    }
+
+    /**
      * Opens the block of a record: its own CONSUMER span is current on this thread until the scope is closed. Inside the
      * block of the same record object it is that block: the scope has its span, and neither ends nor fails it.
      *

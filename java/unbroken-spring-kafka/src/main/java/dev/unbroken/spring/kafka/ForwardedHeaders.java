@@ -39,7 +39,7 @@ public final class ForwardedHeaders implements BiFunction<ConsumerRecord<?, ?>, 
     }
 
     /**
-     * Returns what the recoverer adds to the headers of the record.
+     * Returns what the recoverer adds to the headers of the record: nothing where its topic is left alone.
      *
      * @param record the record that has failed
      * @param exception why
@@ -47,9 +47,13 @@ public final class ForwardedHeaders implements BiFunction<ConsumerRecord<?, ?>, 
      */
     @Override
     public Headers apply(ConsumerRecord<?, ?> record, Exception exception) {
-        List<Header> known = Arrays.asList(record.headers().toArray());
+        Unbroken tracing = unbroken.get();
         Headers added = new RecordHeaders();
-        for (Header header : unbroken.get().forward(record, ListenerErrors.cause(exception))) {
+        if (!tracing.policy().covers(record.topic())) {
+            return added;
+        }
+        List<Header> known = Arrays.asList(record.headers().toArray());
+        for (Header header : tracing.forward(record, ListenerErrors.cause(exception))) {
             if (isOurs(header) || !known.contains(header)) {
                 added.add(new DeadLetterPublishingRecoverer.SingleRecordHeader(header.key(), header.value()));
             }

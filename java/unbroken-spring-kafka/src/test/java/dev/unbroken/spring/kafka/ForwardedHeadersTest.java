@@ -2,6 +2,7 @@ package dev.unbroken.spring.kafka;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.unbroken.kafka.Policy;
 import dev.unbroken.kafka.ProcessScope;
 import dev.unbroken.kafka.Unbroken;
 import java.util.ArrayList;
@@ -62,6 +63,15 @@ class ForwardedHeadersTest {
         record.headers().add("tenant", new byte[] {'a'}).add("tenant", new byte[] {'b'});
 
         assertEquals(List.of("a", "b"), Records.values(deadLetter(record, true), "tenant"));
+    }
+
+    @Test
+    void theDeadLetterOfATopicThatIsLeftAloneHasNoHeadersOfOurs() {
+        Policy policy = Policy.builder().ignore(List.of("orders")).build();
+        Unbroken selective = Unbroken.create(spans.openTelemetry(), policy);
+        Headers added = new ForwardedHeaders(selective).apply(Records.record("orders", 7), new IllegalStateException());
+
+        assertEquals(0, added.toArray().length);
     }
 
     private Headers deadLetter(ConsumerRecord<String, String> record, boolean isTraced) {
