@@ -2,7 +2,8 @@
 
 import http.client
 import json
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -32,14 +33,21 @@ def parsed(text: str) -> Backend:
     return Backend(otlp.strip().rstrip("/"), query.strip().rstrip("/"))
 
 
-def given_backend(variable: str, ready: str, name: str) -> Backend | None:
-    """The running server that an environment variable names, None where it names none.
+@contextmanager
+def running_backend(
+    variable: str, ready: str, name: str, started: Callable[[], AbstractContextManager[Backend]]
+) -> Iterator[Backend]:
+    """The running server that an environment variable names; where it names none, one that is started for this block.
 
     Raises:
         Unavailable: it does not answer at both of its addresses.
     """
     text = given(variable, lambda address: answers(parsed(address), ready), name)
-    return parsed(text) if text is not None else None
+    if text is not None:
+        yield parsed(text)
+        return
+    with started() as backend:
+        yield backend
 
 
 def answers(backend: Backend, ready: str) -> bool:

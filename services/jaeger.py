@@ -2,10 +2,10 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from services.backend import Backend, answers, given_backend
+from services.backend import Backend, answers, running_backend
 from services.golang import GoServer
 from services.process import ServerProcess, free_port
 
@@ -38,19 +38,13 @@ def build() -> Path:
     return _JAEGER.binary()
 
 
-@contextmanager
-def running() -> Iterator[Backend]:
+def running() -> AbstractContextManager[Backend]:
     """A Jaeger that answers: the one of `UNBROKEN_JAEGER`, or one started for this block, its traces in memory.
 
     Raises:
         Unavailable: nobody answers at `UNBROKEN_JAEGER`, or this machine cannot build the server.
     """
-    known = given_backend(ENVIRONMENT_VARIABLE, _READY, "Jaeger")
-    if known is not None:
-        yield known
-        return
-    with _started() as backend:
-        yield backend
+    return running_backend(ENVIRONMENT_VARIABLE, _READY, "Jaeger", _started)
 
 
 @contextmanager

@@ -3,10 +3,10 @@
 import string
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from services.backend import Backend, answers, given_backend
+from services.backend import Backend, answers, running_backend
 from services.golang import GoServer
 from services.process import ServerProcess, free_port
 
@@ -34,19 +34,13 @@ def build() -> Path:
     return _TEMPO.binary()
 
 
-@contextmanager
-def running() -> Iterator[Backend]:
+def running() -> AbstractContextManager[Backend]:
     """A Tempo that answers: the one of `UNBROKEN_TEMPO`, or one started for this block.
 
     Raises:
         Unavailable: nobody answers at `UNBROKEN_TEMPO`, or this machine cannot build the server.
     """
-    known = given_backend(ENVIRONMENT_VARIABLE, _READY, "Tempo")
-    if known is not None:
-        yield known
-        return
-    with _started() as backend:
-        yield backend
+    return running_backend(ENVIRONMENT_VARIABLE, _READY, "Tempo", _started)
 
 
 @contextmanager
