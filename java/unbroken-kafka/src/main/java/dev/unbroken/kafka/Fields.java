@@ -48,7 +48,12 @@ final class Fields {
 
     /** Returns new headers: the application's without those that are replaced, in their order, then these. */
     Headers behind(Headers given) {
-        RecordHeaders all = given == null || isAnyReplaced(given) ? kept(given) : new RecordHeaders(given);
+        if (given != null && isAnyReplaced(given)) {
+            Headers all = new RecordHeaders();
+            behind(given, all);
+            return all;
+        }
+        Headers all = new RecordHeaders(given); // the whole list at once; of null none
         headers.forEach(all::add);
         return all;
     }
@@ -61,18 +66,6 @@ final class Fields {
             }
         }
         headers.forEach(to::add);
-    }
-
-    private RecordHeaders kept(Headers given) {
-        RecordHeaders kept = new RecordHeaders();
-        if (given != null) {
-            for (Header header : given) {
-                if (isKept(header)) {
-                    kept.add(header);
-                }
-            }
-        }
-        return kept;
     }
 
     private boolean isAnyReplaced(Headers given) {
