@@ -17,9 +17,8 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.springframework.kafka.listener.CompositeRecordInterceptor;
 
 /** A listener that returns a future. */
@@ -28,29 +27,21 @@ class AsyncListenerTest {
     private static final AttributeKey<String> ERROR_TYPE = AttributeKey.stringKey("error.type");
 
     private final Spans spans = new Spans();
+
+    @RegisterExtension
+    final CleanEnd cleanEnd = new CleanEnd(spans);
+
     private final Unbroken unbroken = Unbroken.create(spans.openTelemetry());
     private final Consumer<String, String> consumer = Consumers.mock();
     private final UnbrokenRecordInterceptor<String, String> interceptor = new UnbrokenRecordInterceptor<>(unbroken);
     private final ConsumerRecord<String, String> record = Records.record("orders", 1);
     private final CompletableFuture<String> work = new CompletableFuture<>();
-    private Context before;
-
-    @BeforeEach
-    void rememberTheContext() {
-        before = Context.current();
-    }
-
-    @AfterEach
-    void theContextIsWhatItWas() {
-        assertSame(before, Context.current());
-        assertEquals(0, spans.open());
-    }
 
     @Test
     void theSpanEndsWithTheFuture() throws Exception {
         listen();
         assertEquals(1, spans.open());
-        assertSame(before, Context.current());
+        assertSame(cleanEnd.before(), Context.current());
         elsewhere(() -> work.complete("done"));
 
         assertEquals(StatusCode.UNSET, spans.only(SpanKind.CONSUMER).getStatus().getStatusCode());

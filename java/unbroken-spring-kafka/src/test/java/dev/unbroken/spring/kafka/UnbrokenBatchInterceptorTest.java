@@ -18,9 +18,8 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.common.TopicPartition;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.springframework.kafka.listener.BatchInterceptor;
 import org.springframework.kafka.listener.ListenerExecutionFailedException;
 
@@ -30,23 +29,15 @@ class UnbrokenBatchInterceptorTest {
     private static final AttributeKey<String> ERROR_TYPE = AttributeKey.stringKey("error.type");
 
     private final Spans spans = new Spans();
+
+    @RegisterExtension
+    final CleanEnd cleanEnd = new CleanEnd(spans);
+
     private final Unbroken unbroken = Unbroken.create(spans.openTelemetry());
     private final Consumer<String, String> consumer = Consumers.mock();
     private final UnbrokenBatchInterceptor<String, String> interceptor = new UnbrokenBatchInterceptor<>(unbroken);
     private final ConsumerRecords<String, String> batch =
             Batches.of(List.of(Records.record("orders", 1), Records.record("orders", 2)));
-    private Context before;
-
-    @BeforeEach
-    void rememberTheContext() {
-        before = Context.current();
-    }
-
-    @AfterEach
-    void theContextIsWhatItWas() {
-        assertSame(before, Context.current());
-        assertEquals(0, spans.open());
-    }
 
     @Test
     void aBatchHasOneSpanLinkedToEachRecord() {
@@ -168,10 +159,10 @@ class UnbrokenBatchInterceptorTest {
         assertThrows(IllegalStateException.class, () -> raising.setupThreadState(consumer));
         raising.intercept(batch, consumer);
         assertThrows(IllegalStateException.class, () -> raising.success(batch, consumer));
-        assertSame(before, Context.current());
+        assertSame(cleanEnd.before(), Context.current());
         raising.intercept(batch, consumer);
         assertThrows(IllegalStateException.class, () -> raising.failure(batch, new RuntimeException(), consumer));
-        assertSame(before, Context.current());
+        assertSame(cleanEnd.before(), Context.current());
         assertThrows(IllegalStateException.class, () -> raising.clearThreadState(consumer));
 
         assertEquals(2, spans.ended().size());

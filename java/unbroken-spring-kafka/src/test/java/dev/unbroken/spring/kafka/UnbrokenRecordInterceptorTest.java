@@ -23,9 +23,8 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.internals.RecordHeaders;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.springframework.kafka.listener.KafkaBackoffException;
 import org.springframework.kafka.listener.ListenerExecutionFailedException;
 import org.springframework.kafka.listener.RecordInterceptor;
@@ -37,22 +36,14 @@ class UnbrokenRecordInterceptorTest {
     private static final AttributeKey<String> ERROR_TYPE = AttributeKey.stringKey("error.type");
 
     private final Spans spans = new Spans();
+
+    @RegisterExtension
+    final CleanEnd cleanEnd = new CleanEnd(spans);
+
     private final Unbroken unbroken = Unbroken.create(spans.openTelemetry());
     private final Consumer<String, String> consumer = Consumers.mock();
     private final UnbrokenRecordInterceptor<String, String> interceptor = new UnbrokenRecordInterceptor<>(unbroken);
     private final ConsumerRecord<String, String> record = Records.record("orders", 1);
-    private Context before;
-
-    @BeforeEach
-    void rememberTheContext() {
-        before = Context.current();
-    }
-
-    @AfterEach
-    void theContextIsWhatItWas() {
-        assertSame(before, Context.current());
-        assertEquals(0, spans.open());
-    }
 
     @Test
     void theSpanOfTheRecordIsCurrentUntilAfterRecord() {
@@ -257,7 +248,7 @@ class UnbrokenRecordInterceptorTest {
         assertThrows(IllegalStateException.class, () -> raising.success(record, consumer));
         assertThrows(IllegalStateException.class, () -> raising.failure(record, new RuntimeException(), consumer));
         assertThrows(IllegalStateException.class, () -> raising.afterRecord(record, consumer));
-        assertSame(before, Context.current());
+        assertSame(cleanEnd.before(), Context.current());
         assertThrows(IllegalStateException.class, () -> raising.clearThreadState(consumer));
 
         assertEquals(1, spans.ended().size());
