@@ -77,16 +77,9 @@ def node_programs() -> Path:
         # In the folder, not by --prefix, with which npm looks for the settings of the machine there too. No scripts of
         # packages: the bindings of librdkafka would be compiled, which nothing here needs.
         fetch = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        modules, known = library / "node_modules", _ROOT / "node" / "node_modules"
-        if (known / ".bin" / "tsc").exists():  # who works on the library has its compiler
-            modules.symlink_to(known)
-        else:
-            finish(fetch, "npm cannot fetch what the Node library needs", library)
+        finish(fetch, "npm cannot fetch what the Node library needs", library)
         finish([npm, "run", "build"], "the Node library cannot be built", library)
-        if modules.is_symlink():
-            modules.unlink()
-        else:
-            shutil.rmtree(modules)
+        shutil.rmtree(library / "node_modules")
         finish(fetch, "npm cannot fetch what the programs in Node need", programs)
 
     return kept("interop-node", [*_sources("node"), *_sources("interop/node")], build)

@@ -1,9 +1,9 @@
 // The probe with kafkajs.
 
 import { Kafka, logLevel } from "kafkajs";
-import { traced } from "unbroken";
 
-import { broker, clientId, facts, serve, start } from "./probe.mjs";
+import { Client } from "./client.mjs";
+import { broker, clientId, serve, start } from "./probe.mjs";
 
 const kafka = new Kafka({
   clientId,
@@ -11,44 +11,12 @@ const kafka = new Kafka({
   logLevel: logLevel.ERROR,
 });
 
-class Client {
-  #plain = kafka.producer();
-  #traced = traced(kafka.producer(), facts);
-
-  async connect() {
-    await this.#plain.connect();
-    await this.#traced.connect();
-    return this;
-  }
-
-  async send(topic, message, isTraced) {
-    await (isTraced ? this.#traced : this.#plain).send({
-      topic,
-      messages: [message],
-    });
-  }
-
-  async read(topic, count, group) {
-    const consumer = kafka.consumer({ groupId: group });
-    await consumer.connect();
-    await consumer.subscribe({ topic, fromBeginning: true });
-    const payloads = [];
-    await new Promise((resolve) => {
-      void consumer.run({
-        eachMessage: async (payload) => {
-          if (payloads.push(payload) === count) resolve();
-        },
-      });
-    });
-    await consumer.disconnect();
-    return payloads.slice(0, count);
-  }
-
-  async close() {
-    await this.#plain.disconnect();
-    await this.#traced.disconnect();
-  }
+async function subscribed(topic, group) {
+  const consumer = kafka.consumer({ groupId: group });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  return consumer;
 }
 
 const finish = start(process.env.UNBROKEN_OTLP ?? "");
-await serve(await new Client().connect(), finish);
+await serve(await new Client(kafka, subscribed).connect(), finish);
