@@ -15,11 +15,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table as RichTable
 
 from bench import broker, environments, memory, plan, processes, table
 from bench.report import report
 from bench.results import Samples
+from bench.terminal import shown
 from bench.worker import Job
 from services import elasticmq, rabbitmq
 
@@ -82,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
         environments.install_the_tree()
     found = measure(options.only or list(plan.SECTIONS), QUICK if options.quick else FULL, console)
     for part in table.tables(found):
-        console.print(_rich(part))
+        console.print(shown(part))
     whole = not (options.quick or options.only)
     output = options.output or (RESULTS if whole or options.update else PARTIAL)
     if options.update and output.exists():
@@ -125,13 +125,6 @@ def compare_spans(bootstrap: str, console: Console) -> None:
         )
     if ours != bare:
         console.print(f"[red]the spans that are compared differ[/]\n{ours}\n{bare}")
-
-
-def _rich(part: table.Table) -> RichTable:
-    shown = RichTable(*part.columns, title=part.title)
-    for row in part.rows:
-        shown.add_row(*row, style="red" if row[-1] == "missed" else None)
-    return shown
 
 
 def _parser() -> argparse.ArgumentParser:

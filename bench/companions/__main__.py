@@ -16,13 +16,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table as RichTable
 
 from bench import environments
 from bench.companions import java, node, table
 from bench.companions.cells import BYTES, CPU, Operation, verdicts
 from bench.report import machine
 from bench.results import Cell, Samples
+from bench.terminal import shown
 
 RESULTS = environments.ROOT / "bench" / "companions.json"
 PARTIAL = environments.ENVIRONMENTS / "companions.json"
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         known = json.loads(output.read_text())["sections"]
         found = {name: each for name in LANGUAGES if (each := {**known, **found}.get(name))}
     for part in table.tables({"sections": found}):
-        console.print(_rich(part))
+        console.print(shown(part))
     output.parent.mkdir(exist_ok=True)
     output.write_text(json.dumps({"sections": found}, indent=1, ensure_ascii=False) + "\n")
     console.print(f"written: {output.name}")
@@ -106,13 +106,6 @@ def _figure(cell: Cell, samples: dict[str, Samples]) -> dict[str, Any]:
         "high": high,
         "bytes": round(statistics.median(allocated)) if allocated else None,
     }
-
-
-def _rich(part: table.Table) -> RichTable:
-    shown = RichTable(*part.columns, title=part.title)
-    for row in part.rows:
-        shown.add_row(*row, style="red" if row[-1] == "missed" else None)
-    return shown
 
 
 def _parser() -> argparse.ArgumentParser:
