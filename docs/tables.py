@@ -55,23 +55,20 @@ LANGUAGES = {"python": "Python", "java": "Java", "node": "Node"}
 
 def conformance(report: dict[str, Any]) -> str:
     """Return a table for each file of vectors: what each came to in each language."""
-    lines = [_row("vectors of", "number", *LANGUAGES.values()), _row(*["---"] * (2 + len(LANGUAGES)))]
+    holding = []
     tables = []
-    for file in ("extract", "inject", "process", "forward"):
+    for file in report["python"]:
         vectors = json.loads((ROOT / "conformance" / f"{file}.json").read_text())["vectors"]
         results = [report.get(language, {}).get(file, {}) for language in LANGUAGES]
-        hold = [sum(result == "ok" for result in found.values()) for found in results]
-        lines.append(_row(f"[`{file}.json`](#{file})", len(vectors), *(f"{count} hold" for count in hold)))
-        tables += ["", f"## {file}", "", _row("vector", "shows", *LANGUAGES.values()), _row(*["---"] * 5)]
-        tables += [
-            _row(f"`{each['id']}`", _cell(each["about"]), *(found.get(each["id"], "not run") for found in results))
+        hold = (f"{sum(result == 'ok' for result in found.values())} hold" for found in results)
+        holding.append((f"[`{file}.json`](#{file})", str(len(vectors)), *hold))
+        rows = (
+            (f"`{each['id']}`", _cell(each["about"]), *(found.get(each["id"], "not run") for found in results))
             for each in vectors
-        ]
-    return "\n".join([*lines, *tables])
-
-
-def _row(*cells: object) -> str:
-    return f"| {' | '.join(map(str, cells))} |"
+        )
+        tables.append(measured.Table(file, ("vector", "shows", *LANGUAGES.values()), tuple(rows)))
+    summary = measured.Table("All", ("vectors of", "number", *LANGUAGES.values()), tuple(holding))
+    return "\n".join(map(measured.grid, (summary, *tables)))
 
 
 def _cell(text: str) -> str:

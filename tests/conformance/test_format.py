@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.results import FILES
+
 FOLDER = Path(__file__).parents[2] / "conformance"
-FILES = ("extract", "inject", "process", "forward")
 VECTORS: dict[str, list[dict[str, Any]]] = {
     name: json.loads((FOLDER / f"{name}.json").read_text("utf-8"))["vectors"] for name in FILES
 }
