@@ -30,6 +30,7 @@ VIRTUAL_THREADS = 21  # the first Java that has them
 
 Command = tuple[str, ...]
 
+_MAVEN = ("mvn", "-B", "-q", "-ntp")
 # The programs of interop are judged by the tools and rules of the library, which are in its folder.
 _LIBRARY = "../../node"
 _LINT_HERE = f"{_LIBRARY}/node_modules/.bin/eslint --config {_LIBRARY}/eslint.config.mjs --max-warnings 0 ."
@@ -39,7 +40,10 @@ INTEROP_LINT = ("sh", "-c", f"cd ../interop/node && {_LINT_HERE} && {_FORMAT_HER
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """One run of a companion's suite; commands run in its folder, one after the other."""
+    """One run of a companion's suite; commands run in its folder, one after the other.
+
+    Of the runs of one language one has the commands of `lint`.
+    """
 
     name: str
     folder: Path
@@ -81,7 +85,7 @@ class Companion:
 def companions() -> list[Companion]:
     """The runs of `make test`: Java with both lines of Spring, also with virtual threads where a JDK has them; Node."""
     runs = [
-        _java("java-spring3"),
+        _java("java-spring3", lint=((*_MAVEN, "-Pinterop", "spotless:check"),)),
         _java("java-spring4", "-Pspring4"),
         Companion(
             "node",
@@ -99,14 +103,15 @@ def companions() -> list[Companion]:
     return runs
 
 
-def _java(name: str, *options: str, environment: Mapping[str, str] | None = None) -> Companion:
-    maven = ("mvn", "-B", "-q", "-ntp", *options)
+def _java(
+    name: str, *options: str, lint: tuple[Command, ...] = (), environment: Mapping[str, str] | None = None
+) -> Companion:
     return Companion(
         name,
         ROOT / "java",
         ("javac", "mvn"),
-        ((*maven, "clean", "verify"),),
-        ((*maven, "-Pinterop", "spotless:check"),),
+        ((*_MAVEN, *options, "clean", "verify"),),
+        lint,
         "*/target/*-reports/TEST-*.xml",
         environment or {},
     )
@@ -153,7 +158,7 @@ def lint() -> int:
     """Return 0 when nothing of a companion is badly written; left out where its tools are missing, unless CI=true."""
     status = 0
     for companion in companions():
-        if companion.name not in ("java-spring3", "node"):
+        if not companion.lint:
             continue
         try:
             companion.require()
