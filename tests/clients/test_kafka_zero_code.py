@@ -9,8 +9,8 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from tests.messaging.conftest import reader
 from tests.messaging.telemetry import counts, message
 from unbroken import process, receive
-from unbroken.clients.kafka_zero_code import Watched
-from unbroken.messaging.polled import Polling
+from unbroken.clients.kafka_zero_code import ConsumerState
+from unbroken.messaging.polled import PollSwitch
 
 __all__ = ["reader"]
 
@@ -18,16 +18,16 @@ CONSUMED = "messaging.client.consumed.messages"
 
 
 @pytest.fixture
-def watched() -> Iterator[Watched]:
+def watched() -> Iterator[ConsumerState]:
     """What is kept of a consumer whose client is instrumented."""
-    polling = Polling()
+    polling = PollSwitch()
     polling.start()
-    yield Watched(polling, {})
+    yield ConsumerState(polling, {})
     polling.stop()
 
 
 def test_process_of_a_record_that_the_poll_has_counted_counts_it_no_more(
-    watched: Watched, reader: InMemoryMetricReader
+    watched: ConsumerState, reader: InMemoryMetricReader
 ) -> None:
     records = [message(), message()]
     watched.gave(records, one=False, started=time.time_ns())
@@ -38,7 +38,7 @@ def test_process_of_a_record_that_the_poll_has_counted_counts_it_no_more(
 
 
 def test_receive_of_records_that_the_poll_has_counted_counts_them_no_more(
-    watched: Watched, reader: InMemoryMetricReader
+    watched: ConsumerState, reader: InMemoryMetricReader
 ) -> None:
     records = [message(), message()]
     watched.gave({"orders-0": records[:1], "orders-1": records[1:]}, one=False, started=time.time_ns())
@@ -47,7 +47,7 @@ def test_receive_of_records_that_the_poll_has_counted_counts_them_no_more(
     assert counts(reader, CONSUMED) == [2]
 
 
-def test_records_are_forgotten_at_the_next_call(watched: Watched, reader: InMemoryMetricReader) -> None:
+def test_records_are_forgotten_at_the_next_call(watched: ConsumerState, reader: InMemoryMetricReader) -> None:
     record = message()
     watched.gave([record], one=False, started=time.time_ns())
     watched.called()
@@ -57,9 +57,9 @@ def test_records_are_forgotten_at_the_next_call(watched: Watched, reader: InMemo
 
 
 def test_records_are_forgotten_with_their_consumer(reader: InMemoryMetricReader) -> None:
-    polling, record = Polling(), message()
+    polling, record = PollSwitch(), message()
     polling.start()
-    Watched(polling, {}).gave([record], one=False, started=time.time_ns())
+    ConsumerState(polling, {}).gave([record], one=False, started=time.time_ns())
     polling.stop()
     with process(record):
         pass

@@ -18,7 +18,7 @@ from unbroken.clients import boto3 as synchronous
 from unbroken.clients import sqs_calls
 from unbroken.clients.patches import install, uninstall
 from unbroken.messaging import tracing
-from unbroken.messaging.policy import InForce
+from unbroken.messaging.policy import configure
 
 SETTINGS: dict[str, Any] = {
     "region_name": "eu-west-1",
@@ -134,10 +134,13 @@ def test_process_of_the_message_of_a_resource_is_the_same_scope(
 
 
 def test_a_message_of_a_queue_that_is_ignored_is_not_current(
-    sqs: Any, poll: Callable[[], int], spans: Spans, topic: str, monkeypatch: pytest.MonkeyPatch
+    sqs: Any, poll: Callable[[], int], spans: Spans, topic: str
 ) -> None:
-    monkeypatch.setattr(InForce, "policy", Policy(ignore=(topic,)))
-    assert poll() == 0
+    before = configure(Policy(ignore=(topic,)))
+    try:
+        assert poll() == 0
+    finally:
+        configure(before)
     synchronous.POLLING.stop()
     assert spans.ended == []
 

@@ -26,7 +26,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from tests.fuzz.header_lists import FOREIGN_NAMES, NAMES, header_lists
 from unbroken import attached, extract, forward, inject, process, send
 from unbroken.messaging.message import MessageType, known_types, register
-from unbroken.messaging.send import begin
+from unbroken.messaging.send import start_send
 from unbroken.propagation import context as propagation
 from unbroken.propagation import w3c
 from unbroken.propagation.carriers import ATTRIBUTES, MAPPING, PAIRS, Carrier
@@ -58,8 +58,8 @@ register(
         headers=lambda message: message.headers,
         destination=lambda _: "orders",
         attributes=lambda _: {"messaging.destination.name": "orders"},
-        varying=(),
-        position=lambda _: "orders/0/7",
+        per_message_attributes=(),
+        source=lambda _: "orders/0/7",
         timestamp=lambda _: None,
         error=lambda _: None,
         consumer=lambda _: {},
@@ -104,7 +104,9 @@ def raised(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     """What the telemetry survived: nothing, or a test of ours hides a failure."""
     survived: list[BaseException] = []
     for module in ("process", "send", "forward", "receive", "metrics"):
-        monkeypatch.setattr(f"unbroken.messaging.{module}.survived", lambda where, error: survived.append(error))
+        monkeypatch.setattr(
+            f"unbroken.messaging.{module}.log_internal_error", lambda where, error: survived.append(error)
+        )
     return survived
 
 
@@ -133,7 +135,7 @@ def others(headers: list[Any], names: set[str]) -> list[Any]:
 
 def agrees(headers: list[Any]) -> bool:
     """Return whether the fast path, where it answers, says what the full reader says."""
-    fast = propagation.common(headers)
+    fast = propagation.fast_extract(headers)
     if fast is None:
         return True
     full = w3c.read(headers)
@@ -221,7 +223,7 @@ def test_every_wire_survives_every_header(
         with process(message):
             forwarded = forward(message, error=ValueError("no"))
         with attached(CONTEXT):
-            sending = begin("orders", message.headers, lambda: SENT, carrier)
+            sending = start_send("orders", message.headers, lambda: SENT, carrier)
             sending.end()
         assert get_current() is before
         assert (message.headers, raised) == (given, [])

@@ -9,7 +9,7 @@ from unbroken import Policy, configure
 from unbroken.errors import InvalidVariable
 from unbroken.instrumentation import environment
 from unbroken.instrumentation.environment import settings
-from unbroken.messaging.policy import InForce
+from unbroken.messaging.policy import active_policy
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_what_is_wrong_is_one_error_in_the_log(caplog: pytest.LogCaptureFixture)
         environment.apply({"UNBROKEN_SPANS": "maybe"})
         environment.apply({"UNBROKEN_SPANS": "maybe"})
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert InForce.policy == Policy()
+    assert active_policy() == Policy()
 
 
 @pytest.mark.usefixtures("not_applied")
 def test_the_variables_leave_what_the_application_configured_as_it_is() -> None:
     configure(Policy(correlation="link"))
     environment.apply({"UNBROKEN_SPANS": "false"})
-    assert InForce.policy == Policy(correlation="link", spans=False)
+    assert active_policy() == Policy(correlation="link", spans=False)

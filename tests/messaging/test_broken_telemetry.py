@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Sampler
 from tests.messaging.conftest import UseProvider
 from tests.messaging.telemetry import OTHER, TRACEPARENT, counts, creation, here, message
 from unbroken import attached, extract, forward, process, receive, send
-from unbroken.messaging.send import begin
+from unbroken.messaging.send import start_send
 
 Use = Callable[[BaseException], None]
 Alter = Callable[..., None]
@@ -246,7 +246,7 @@ def test_a_batch_that_cannot_be_described_is_handled(finished: Any, alter: Alter
 
 def test_a_message_that_cannot_be_described_is_sent_in_the_current_context() -> None:
     with attached(extract([("traceparent", TRACEPARENT)])):
-        sending = begin("orders", [("a", b"1")], None)  # type: ignore[arg-type]
+        sending = start_send("orders", [("a", b"1")], None)  # type: ignore[arg-type]
     assert sending.headers == [("a", b"1"), ("traceparent", TRACEPARENT)]
     sending.end()
 
@@ -254,7 +254,7 @@ def test_a_message_that_cannot_be_described_is_sent_in_the_current_context() -> 
 def test_what_the_broker_tells_and_cannot_be_had_still_ends_the_span(
     finished: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sending = begin("orders", None, dict)
+    sending = start_send("orders", None, dict)
     sending.end(attributes=7)  # type: ignore[arg-type]
     assert [record.name for record in caplog.records] == ["unbroken"]
     assert len(finished()) == 1
@@ -264,7 +264,7 @@ def test_a_description_that_fails_for_the_metrics_costs_neither_context_nor_span
     finished: Any, reader: InMemoryMetricReader, caplog: pytest.LogCaptureFixture
 ) -> None:
     described = [{"messaging.system": "kafka"}]
-    sending = begin("orders", None, described.pop)  # the second call raises
+    sending = start_send("orders", None, described.pop)  # the second call raises
     sending.end()
     assert [name for name, _ in sending.headers] == ["traceparent"]
     assert len(finished()) == 1

@@ -150,7 +150,7 @@ def test_what_cannot_be_told_costs_no_header_of_the_user(alter: Callable[..., No
     def raising(_: object) -> str:
         raise RuntimeError("broken")
 
-    alter(one, position=raising)
+    alter(one, source=raising)
     assert forward(one) == [*USER, *TRACED]
 
 

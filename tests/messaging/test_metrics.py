@@ -16,7 +16,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from tests.messaging.telemetry import OTHER, TRACED, Finished, counts, message, points
 from unbroken import process, receive, send
 from unbroken.messaging import metrics
-from unbroken.messaging.send import begin
+from unbroken.messaging.send import start_send
 
 PROCESS = "messaging.process.duration"
 OPERATION = "messaging.client.operation.duration"
@@ -148,7 +148,7 @@ def test_a_sent_message_is_timed_and_counted(reader: InMemoryMetricReader) -> No
 
 
 def test_an_error_of_the_broker_is_told_on_both(reader: InMemoryMetricReader) -> None:
-    begin(
+    start_send(
         "orders",
         None,
         lambda: {
@@ -162,7 +162,7 @@ def test_an_error_of_the_broker_is_told_on_both(reader: InMemoryMetricReader) ->
 
 
 def test_a_sent_message_is_counted_once(reader: InMemoryMetricReader) -> None:
-    sending = begin("orders", None, dict)
+    sending = start_send("orders", None, dict)
     assert sending.is_observed
     sending.end()
     sending.end()
@@ -225,7 +225,7 @@ def test_suppressed_and_ignored_messages_are_not_counted(
 def test_without_a_meter_provider_nothing_is_timed(provider: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics_internal, "_METER_PROVIDER", provider)
     assert metrics.instruments() is None
-    assert not begin("orders", None, dict).is_observed
+    assert not start_send("orders", None, dict).is_observed
 
 
 def test_a_meter_provider_that_is_set_late_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

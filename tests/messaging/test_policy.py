@@ -47,13 +47,13 @@ def test_a_policy_without_patterns_is_not_selective() -> None:
 def test_configuring_gives_the_policy_before() -> None:
     chosen = Policy(spans=False)
     before = configure(chosen)
-    assert policy.InForce.policy is chosen
+    assert policy.active_policy() is chosen
     assert configure(before) is chosen
-    assert policy.InForce.policy is before
+    assert policy.active_policy() is before
 
 
 def test_what_is_no_policy_is_refused_and_changes_nothing() -> None:
-    before = policy.InForce.policy
+    before = policy.active_policy()
     with pytest.raises(TypeError, match="dict"):
         configure({"spans": False})  # type: ignore[arg-type]
-    assert policy.InForce.policy is before
+    assert policy.active_policy() is before

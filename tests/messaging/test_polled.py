@@ -25,16 +25,16 @@ from opentelemetry.trace import Tracer
 from tests.messaging.conftest import UseProvider
 from tests.messaging.telemetry import TRACED, Finished, counts, creation, here, ids, linked, message, points
 from unbroken import process
-from unbroken.messaging.polled import Polled, Polling
+from unbroken.messaging.polled import PollScope, PollSwitch
 from unbroken.messaging.process import held
 
 SECOND = (("traceparent", b"00-" + b"3" * 32 + b"-" + b"4" * 16 + b"-01"),)
 
 
 @pytest.fixture
-def polling() -> Iterator[Polling]:
+def polling() -> Iterator[PollSwitch]:
     """The switch of a client library that is instrumented."""
-    polling = Polling()
+    polling = PollSwitch()
     polling.start()
     yield polling
     polling.stop()
@@ -58,8 +58,8 @@ def elsewhere(call: Callable[..., Any], *args: Any) -> None:
     thread.join()
 
 
-def test_the_span_of_the_record_is_current_until_the_next_call(polling: Polling, finished: Finished) -> None:
-    polled = Polled(polling)
+def test_the_span_of_the_record_is_current_until_the_next_call(polling: PollSwitch, finished: Finished) -> None:
+    polled = PollScope(polling)
     polled.enter(message())
     assert here().trace_id == creation().trace_id
     assert finished() == ()
@@ -68,15 +68,15 @@ def test_the_span_of_the_record_is_current_until_the_next_call(polling: Polling,
     assert ids(span.parent) == ids(creation())
 
 
-def test_what_the_consumer_knows_is_on_the_span(polling: Polling, finished: Finished) -> None:
-    polled = Polled(polling, {"messaging.consumer.group.name": "payments"})
+def test_what_the_consumer_knows_is_on_the_span(polling: PollSwitch, finished: Finished) -> None:
+    polled = PollScope(polling, {"messaging.consumer.group.name": "payments"})
     polled.enter(message())
     polled.leave()
     assert (finished()[0].attributes or {})["messaging.consumer.group.name"] == "payments"
 
 
-def test_entering_the_next_record_ends_the_one_before(polling: Polling, finished: Finished) -> None:
-    polled = Polled(polling)
+def test_entering_the_next_record_ends_the_one_before(polling: PollSwitch, finished: Finished) -> None:
+    polled = PollScope(polling)
     polled.enter(message())
     polled.enter(message(SECOND))
     assert [ids(span.parent) for span in finished()] == [ids(creation())]
@@ -84,8 +84,8 @@ def test_entering_the_next_record_ends_the_one_before(polling: Polling, finished
     polled.leave()
 
 
-def test_the_record_before_gives_no_link(polling: Polling, finished: Finished) -> None:
-    first, second = Polled(polling), Polled(polling)
+def test_the_record_before_gives_no_link(polling: PollSwitch, finished: Finished) -> None:
+    first, second = PollScope(polling), PollScope(polling)
     first.enter(message())
     second.enter(message(SECOND))
     second.leave()
@@ -94,9 +94,9 @@ def test_the_record_before_gives_no_link(polling: Polling, finished: Finished) -
 
 
 def test_what_the_application_opened_over_another_record_is_a_link(
-    polling: Polling, tracer: Tracer, finished: Finished
+    polling: PollSwitch, tracer: Tracer, finished: Finished
 ) -> None:
-    first, second = Polled(polling), Polled(polling)
+    first, second = PollScope(polling), PollScope(polling)
     first.enter(message())
     with tracer.start_as_current_span("block") as block:
         inside = otel_context.get_current()
@@ -107,9 +107,9 @@ def test_what_the_application_opened_over_another_record_is_a_link(
     assert linked(finished()[0]) == [ids(creation(SECOND)), ids(block.get_span_context())]
 
 
-def test_process_of_the_polled_record_is_the_same_scope(polling: Polling, finished: Finished) -> None:
+def test_process_of_the_polled_record_is_the_same_scope(polling: PollSwitch, finished: Finished) -> None:
     one = message()
-    polled = Polled(polling)
+    polled = PollScope(polling)
     polled.enter(one)
     with process(one) as span:
         assert span.get_span_context() is here()
@@ -117,9 +117,9 @@ def test_process_of_the_polled_record_is_the_same_scope(polling: Polling, finish
     assert len(finished()) == 1
 
 
-def test_the_error_of_a_block_in_the_same_scope_is_on_the_span(polling: Polling, finished: Finished) -> None:
+def test_the_error_of_a_block_in_the_same_scope_is_on_the_span(polling: PollSwitch, finished: Finished) -> None:
     one = message()
-    polled = Polled(polling)
+    polled = PollScope(polling)
     polled.enter(one)
     with pytest.raises(ValueError, match="no"), process(one):
         raise ValueError("no")
@@ -128,7 +128,7 @@ def test_the_error_of_a_block_in_the_same_scope_is_on_the_span(polling: Polling,
     assert [span.status.description for span in finished()] == ["ValueError: no"]
 
 
-def test_process_in_another_thread_takes_the_span_of_the_record_over(polling: Polling, finished: Finished) -> None:
+def test_process_in_another_thread_takes_the_span_of_the_record_over(polling: PollSwitch, finished: Finished) -> None:
     record, is_open, is_left = message(), threading.Event(), threading.Event()
 
     def work() -> tuple[int, int]:
@@ -137,7 +137,7 @@ def test_process_in_another_thread_takes_the_span_of_the_record_over(polling: Po
             is_left.wait()
             return here().trace_id, len(finished())
 
-    polled = Polled(polling)
+    polled = PollScope(polling)
     polled.enter(record)
     with ThreadPoolExecutor(1) as threads:
         worked = threads.submit(work)
@@ -148,28 +148,28 @@ def test_process_in_another_thread_takes_the_span_of_the_record_over(polling: Po
     assert [span.name for span in finished()] == ["process orders"]
 
 
-def test_the_error_of_the_block_that_took_it_over_is_on_the_span(polling: Polling, finished: Finished) -> None:
+def test_the_error_of_the_block_that_took_it_over_is_on_the_span(polling: PollSwitch, finished: Finished) -> None:
     record = message()
 
     def work() -> None:
         with pytest.raises(ValueError, match="no"), process(record):
             raise ValueError("no")
 
-    polled = Polled(polling)
+    polled = PollScope(polling)
     polled.enter(record)
     elsewhere(work)
     polled.leave()
     assert [span.status.description for span in finished()] == ["ValueError: no"]
 
 
-def test_the_baggage_of_the_record_is_in_the_block_that_took_it_over(polling: Polling, finished: Finished) -> None:
+def test_the_baggage_of_the_record_is_in_the_block_that_took_it_over(polling: PollSwitch, finished: Finished) -> None:
     record, seen = message([*TRACED, ("baggage", b"a=1")]), []
 
     def work() -> None:
         with process(record):
             seen.append(baggage.get_all())
 
-    polled = Polled(polling)
+    polled = PollScope(polling)
     polled.enter(record)
     elsewhere(work)
     polled.leave()
@@ -177,7 +177,7 @@ def test_the_baggage_of_the_record_is_in_the_block_that_took_it_over(polling: Po
 
 
 def test_a_record_that_was_taken_over_and_counted_is_counted_once(
-    polling: Polling, reader: InMemoryMetricReader
+    polling: PollSwitch, reader: InMemoryMetricReader
 ) -> None:
     record = message()
 
@@ -185,7 +185,7 @@ def test_a_record_that_was_taken_over_and_counted_is_counted_once(
         with process(record):
             pass
 
-    polled = Polled(polling)
+    polled = PollScope(polling)
     polled.enter(record)
     elsewhere(work)
     polled.leave()
@@ -193,10 +193,10 @@ def test_a_record_that_was_taken_over_and_counted_is_counted_once(
 
 
 def test_the_error_of_a_block_in_the_same_scope_is_on_the_duration(
-    polling: Polling, reader: InMemoryMetricReader
+    polling: PollSwitch, reader: InMemoryMetricReader
 ) -> None:
     one = message()
-    polled = Polled(polling)
+    polled = PollScope(polling)
     polled.enter(one)
     with pytest.raises(ValueError, match="no"), process(one):
         raise ValueError("no")
@@ -204,15 +204,15 @@ def test_the_error_of_a_block_in_the_same_scope_is_on_the_duration(
     assert [told["error.type"] for told, _ in points(reader, "messaging.process.duration")] == ["ValueError"]
 
 
-def test_nothing_is_held_when_the_record_is_over(polling: Polling, finished: Finished) -> None:
-    polled = Polled(polling)
+def test_nothing_is_held_when_the_record_is_over(polling: PollSwitch, finished: Finished) -> None:
+    polled = PollScope(polling)
     polled.enter(message())
     polled.leave()
     assert held == {}
 
 
-def test_nothing_becomes_current_where_instrumentation_is_suppressed(polling: Polling, finished: Finished) -> None:
-    polled = Polled(polling)
+def test_nothing_becomes_current_where_instrumentation_is_suppressed(polling: PollSwitch, finished: Finished) -> None:
+    polled = PollScope(polling)
     with suppress_instrumentation():
         polled.enter(message())
         assert not here().is_valid
@@ -220,8 +220,8 @@ def test_nothing_becomes_current_where_instrumentation_is_suppressed(polling: Po
     assert finished() == ()
 
 
-def test_suppression_over_the_record_before_holds_for_the_next(polling: Polling, finished: Finished) -> None:
-    polled = Polled(polling)
+def test_suppression_over_the_record_before_holds_for_the_next(polling: PollSwitch, finished: Finished) -> None:
+    polled = PollScope(polling)
     polled.enter(message())
     with suppress_instrumentation():
         polled.leave()
@@ -231,16 +231,16 @@ def test_suppression_over_the_record_before_holds_for_the_next(polling: Polling,
     assert otel_context.get_current() == {}
 
 
-def test_leaving_in_another_thread_ends_the_span(polling: Polling, finished: Finished) -> None:
-    polled = Polled(polling)
+def test_leaving_in_another_thread_ends_the_span(polling: PollSwitch, finished: Finished) -> None:
+    polled = PollScope(polling)
     polled.enter(message())
     elsewhere(polled.leave)
     assert len(finished()) == 1
     polled.leave()
 
 
-def test_leaving_in_another_thread_leaves_the_context_there_alone(polling: Polling, finished: Finished) -> None:
-    polled = Polled(polling)
+def test_leaving_in_another_thread_leaves_the_context_there_alone(polling: PollSwitch, finished: Finished) -> None:
+    polled = PollScope(polling)
     polled.enter(message())
     ambient = baggage.set_baggage("its", "own", Context())
     seen: list[Context] = []
@@ -255,9 +255,9 @@ def test_leaving_in_another_thread_leaves_the_context_there_alone(polling: Polli
     polled.leave()
 
 
-def test_a_scope_that_another_thread_closed_is_gone_at_the_next_call(polling: Polling, finished: Finished) -> None:
+def test_a_scope_that_another_thread_closed_is_gone_at_the_next_call(polling: PollSwitch, finished: Finished) -> None:
     ambient = otel_context.get_current()
-    polled = Polled(polling)
+    polled = PollScope(polling)
     polled.enter(message())
     elsewhere(polled.leave)
     polled.enter(message(SECOND))
@@ -267,10 +267,10 @@ def test_a_scope_that_another_thread_closed_is_gone_at_the_next_call(polling: Po
 
 
 def test_a_block_that_outlives_the_record_keeps_its_own_context(
-    polling: Polling, tracer: Tracer, finished: Finished
+    polling: PollSwitch, tracer: Tracer, finished: Finished
 ) -> None:
     ambient = otel_context.get_current()
-    polled = Polled(polling)
+    polled = PollScope(polling)
     polled.enter(message())
     with tracer.start_as_current_span("block") as block:
         polled.leave()
@@ -283,18 +283,18 @@ def test_a_block_that_outlives_the_record_keeps_its_own_context(
 
 
 def test_a_context_that_the_application_forgot_to_detach_goes_with_the_record(
-    polling: Polling, tracer: Tracer, finished: Finished
+    polling: PollSwitch, tracer: Tracer, finished: Finished
 ) -> None:
     ambient = otel_context.get_current()
-    polled = Polled(polling)
+    polled = PollScope(polling)
     polled.enter(message())
     otel_context.attach(baggage.set_baggage("forgotten", "1"))
     polled.leave()
     assert otel_context.get_current() is ambient
 
 
-def test_consumers_that_take_turns_keep_one_record_each(polling: Polling, finished: Finished) -> None:
-    consumers = [Polled(polling), Polled(polling), Polled(polling)]
+def test_consumers_that_take_turns_keep_one_record_each(polling: PollSwitch, finished: Finished) -> None:
+    consumers = [PollScope(polling), PollScope(polling), PollScope(polling)]
     before = blocks_alive()
     for turn in range(12):
         consumers[turn % 3].enter(message())
@@ -303,8 +303,8 @@ def test_consumers_that_take_turns_keep_one_record_each(polling: Polling, finish
         polled.leave()
 
 
-def test_a_consumer_that_is_abandoned_ends_its_span(polling: Polling, finished: Finished) -> None:
-    polled = Polled(polling)
+def test_a_consumer_that_is_abandoned_ends_its_span(polling: PollSwitch, finished: Finished) -> None:
+    polled = PollScope(polling)
     polled.enter(message())
     del polled
     assert len(finished()) == 1
@@ -312,18 +312,18 @@ def test_a_consumer_that_is_abandoned_ends_its_span(polling: Polling, finished: 
 
 
 def test_a_consumer_that_is_collected_leaves_a_block_of_the_application_alone(
-    polling: Polling, tracer: Tracer, finished: Finished
+    polling: PollSwitch, tracer: Tracer, finished: Finished
 ) -> None:
-    polled = Polled(polling)
+    polled = PollScope(polling)
     polled.enter(message())
     with tracer.start_as_current_span("block") as block:
         del polled
         assert here() is block.get_span_context()
-    Polled(polling).leave()
+    PollScope(polling).leave()
 
 
-def test_switching_off_ends_what_is_open_and_opens_nothing_more(polling: Polling, finished: Finished) -> None:
-    polled = Polled(polling)
+def test_switching_off_ends_what_is_open_and_opens_nothing_more(polling: PollSwitch, finished: Finished) -> None:
+    polled = PollScope(polling)
     polled.enter(message())
     polling.stop()
     assert len(finished()) == 1
@@ -331,8 +331,8 @@ def test_switching_off_ends_what_is_open_and_opens_nothing_more(polling: Polling
     assert not here().is_valid
 
 
-def test_what_a_message_holds_never_raises(polling: Polling, finished: Finished) -> None:
-    polled = Polled(polling)
+def test_what_a_message_holds_never_raises(polling: PollSwitch, finished: Finished) -> None:
+    polled = PollScope(polling)
     polled.enter(object())
     polled.leave()
     assert finished() == ()
@@ -344,15 +344,15 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 from tests.messaging.telemetry import message
-from unbroken.messaging.polled import Polled, Polling
+from unbroken.messaging.polled import PollScope, PollSwitch
 from unbroken.messaging.process import held
 
 provider = TracerProvider()
 provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter(formatter=lambda span: span.name)))
 trace.set_tracer_provider(provider)
-polling = Polling()
+polling = PollSwitch()
 polling.start()
-polled = Polled(polling)
+polled = PollScope(polling)
 polled.enter(message(topic="at-exit"))
 """
     answer = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
@@ -370,14 +370,14 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 from tests.messaging.telemetry import message
-from unbroken.messaging.polled import Polled, Polling
+from unbroken.messaging.polled import PollScope, PollSwitch
 
 provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(formatter=lambda span: span.name + os.linesep)))
 trace.set_tracer_provider(provider)
-polling = Polling()
+polling = PollSwitch()
 polling.start()
-polled = Polled(polling)
+polled = PollScope(polling)
 polled.enter(message(topic="before"))
 child = os.fork()
 if child == 0:
@@ -393,9 +393,9 @@ os.waitpid(child, 0)
 def test_a_fork_while_another_thread_notes_a_consumer_does_not_stop_the_child() -> None:
     program = """
 import os
-from unbroken.messaging.polled import Polling
+from unbroken.messaging.polled import PollSwitch
 
-polling = Polling()
+polling = PollSwitch()
 with polling._adding:
     child = os.fork()
     if child == 0:
@@ -433,9 +433,9 @@ class Consumers(RuleBasedStateMachine):
         provider = TracerProvider()
         provider.add_span_processor(self.ends)
         self.provider = provider
-        self.polling = Polling()
+        self.polling = PollSwitch()
         self.polling.start()
-        self.consumers: list[Polled | None] = [Polled(self.polling) for _ in range(3)]
+        self.consumers: list[PollScope | None] = [PollScope(self.polling) for _ in range(3)]
         self.current: dict[int, int] = {}  # consumer -> span id of its open record
         self.threads = [ThreadPoolExecutor(1) for _ in range(2)]
         self.bases = [thread.submit(self._based, str(number)).result() for number, thread in enumerate(self.threads)]
@@ -465,7 +465,7 @@ class Consumers(RuleBasedStateMachine):
     def poll(self, consumer: int, thread: int, gives: bool) -> None:
         polled = self.consumers[consumer]
         if polled is None:
-            polled = self.consumers[consumer] = Polled(self.polling)
+            polled = self.consumers[consumer] = PollScope(self.polling)
         self._over(consumer)
         self.threads[thread].submit(polled.leave).result()
         if gives:
@@ -497,7 +497,7 @@ class Consumers(RuleBasedStateMachine):
         self.current.clear()
         self.stacks = [[], []]
         for number, thread in enumerate(self.threads):
-            thread.submit(Polled(self.polling).leave).result()
+            thread.submit(PollScope(self.polling).leave).result()
             self._check(number)
             thread.shutdown()
         self.every_record_that_is_over_has_ended_once()

@@ -27,7 +27,7 @@ from tests.messaging.telemetry import (
 )
 from unbroken import attached, extract, inject, process
 from unbroken.errors import UnknownMessage
-from unbroken.propagation.context import Origin, origin
+from unbroken.propagation.context import Origin, extract_origin
 
 UsePolicy = Callable[..., None]
 
@@ -385,13 +385,13 @@ def test_a_thousand_headers_and_a_mebibyte_are_read(finished: Finished) -> None:
 
 def beside(headers: Sequence[tuple[str, bytes]]) -> Callable[[Any, bool], Origin]:
     """What tells a context that comes beside the headers."""
-    return lambda message, known: origin(headers)
+    return lambda message, known: extract_origin(headers)
 
 
 def test_without_a_context_in_the_headers_what_came_beside_them_is_the_parent(
     finished: Finished, alter: Callable[..., None]
 ) -> None:
-    alter(message(), beside=beside([("traceparent", OTHER), ("baggage", b"a=1")]))
+    alter(message(), sidecar_context=beside([("traceparent", OTHER), ("baggage", b"a=1")]))
     with process(message(None)):
         assert baggage.get_all() == {"a": "1"}
     assert ids(finished()[0].parent) == ids(creation([("traceparent", OTHER)]))
@@ -400,7 +400,7 @@ def test_without_a_context_in_the_headers_what_came_beside_them_is_the_parent(
 def test_with_a_context_in_the_headers_what_came_beside_them_is_a_link(
     finished: Finished, alter: Callable[..., None]
 ) -> None:
-    alter(message(), beside=beside([("traceparent", OTHER)]))
+    alter(message(), sidecar_context=beside([("traceparent", OTHER)]))
     with process(message()):
         pass
     assert ids(finished()[0].parent) == ids(creation())
@@ -408,7 +408,7 @@ def test_with_a_context_in_the_headers_what_came_beside_them_is_a_link(
 
 
 def test_the_same_context_beside_the_headers_is_no_second_link(finished: Finished, alter: Callable[..., None]) -> None:
-    alter(message(), beside=beside(list(TRACED)))
+    alter(message(), sidecar_context=beside(list(TRACED)))
     with process(message()):
         pass
     assert linked(finished()[0]) == [ids(creation())]
@@ -420,16 +420,16 @@ def test_what_came_beside_the_headers_is_read_once(alter: Callable[..., None], h
 
     def told(message: Any, known: bool) -> Origin:
         asked.append(known)
-        return origin([("traceparent", OTHER)])
+        return extract_origin([("traceparent", OTHER)])
 
-    alter(message(), beside=told)
+    alter(message(), sidecar_context=told)
     with process(message(headers)):
         pass
     assert asked == [headers is not None]
 
 
 def test_nothing_beside_the_headers_changes_nothing(finished: Finished, alter: Callable[..., None]) -> None:
-    alter(message(), beside=lambda message, known: None)
+    alter(message(), sidecar_context=lambda message, known: None)
     with process(message()):
         pass
     assert linked(finished()[0]) == [ids(creation())]

@@ -15,7 +15,7 @@ from tests.messaging.telemetry import TRACED, TRACEPARENT, attributes, creation,
 from unbroken import __version__, attached, extract, inject, process, receive, send
 from unbroken.messaging import message as seam
 from unbroken.messaging import tracing
-from unbroken.messaging.send import begin
+from unbroken.messaging.send import start_send
 
 
 @pytest.fixture(params=["none", "no-op", "disabled"])
@@ -212,5 +212,5 @@ def test_a_message_is_not_described_where_nothing_records(
     monkeypatch.setitem(seam.known_types, type(one), dataclasses.replace(known, attributes=describe))
     with process(one):
         assert ids(here()) == ids(creation())
-    sending = begin("orders", None, lambda: describe(one))
+    sending = start_send("orders", None, lambda: describe(one))
     assert not sending.is_observed

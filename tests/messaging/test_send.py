@@ -27,7 +27,7 @@ from tests.messaging.telemetry import (
 from unbroken import attached, extract, forward, process, send
 from unbroken.errors import UnknownCarrier
 from unbroken.messaging import tracing
-from unbroken.messaging.send import begin
+from unbroken.messaging.send import start_send
 
 OTHERS = [("user", b"1"), ("traceparent", OTHER)]
 
@@ -149,7 +149,7 @@ def test_an_error_marks_the_span_and_passes_untouched(finished: Finished) -> Non
 
 
 def test_an_error_of_the_broker_marks_the_span(finished: Finished) -> None:
-    sending = begin("orders", None, dict)
+    sending = start_send("orders", None, dict)
     sending.end("_MSG_TIMED_OUT")
     (span,) = finished()
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "_MSG_TIMED_OUT")
@@ -157,12 +157,12 @@ def test_an_error_of_the_broker_marks_the_span(finished: Finished) -> None:
 
 
 def test_what_the_broker_tells_is_on_the_span(finished: Finished) -> None:
-    begin("orders", None, dict).end(attributes={"messaging.kafka.offset": 7})
+    start_send("orders", None, dict).end(attributes={"messaging.kafka.offset": 7})
     assert attributes(finished()[0])["messaging.kafka.offset"] == 7
 
 
 def test_a_span_ends_once(finished: Finished) -> None:
-    sending = begin("orders", None, dict)
+    sending = start_send("orders", None, dict)
     sending.end()
     sending.end("_MSG_TIMED_OUT")
     (span,) = finished()
@@ -171,7 +171,7 @@ def test_a_span_ends_once(finished: Finished) -> None:
 
 def test_a_span_that_was_begun_is_not_current(finished: Finished) -> None:
     before = get_current()
-    sending = begin("orders", None, dict)
+    sending = start_send("orders", None, dict)
     assert get_current() is before
     assert sending.is_observed
     sending.end()

@@ -33,11 +33,11 @@ def traceparent(context: Context) -> bytes | None:
 @pytest.mark.parametrize("flags", [b"00", b"01", b"02", b"03", b"04", b"ff"])
 def test_the_fast_path_reads_the_common_header_as_the_full_reader_does(flags: bytes) -> None:
     pairs = [("a", b"1"), ("traceparent", b"00-" + IDS + b"-" + flags)]
-    assert propagation.common(pairs) == propagation.read(pairs).span_context
+    assert propagation.fast_extract(pairs) == propagation.full_extract(pairs).span_context
 
 
 def test_the_fast_path_makes_what_the_constructor_makes() -> None:
-    fast = propagation.common([("traceparent", VALID)])
+    fast = propagation.fast_extract([("traceparent", VALID)])
     assert fast == SpanContext(
         int(IDS[:32], 16), int(IDS[33:], 16), is_remote=True, trace_flags=TraceFlags(1), trace_state=TraceState()
     )
@@ -51,7 +51,7 @@ def test_the_fast_path_makes_what_the_constructor_makes() -> None:
 
 
 def test_no_header_of_ours_is_the_fast_path_too() -> None:
-    assert propagation.common([("a", b"1"), ("b" * 11, b"2")]) is propagation.NOTHING
+    assert propagation.fast_extract([("a", b"1"), ("b" * 11, b"2")]) is propagation.NOTHING
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_no_header_of_ours_is_the_fast_path_too() -> None:
     ],
 )
 def test_every_other_header_set_goes_to_the_full_reader(pairs: Any) -> None:
-    assert propagation.common(pairs) is None
+    assert propagation.fast_extract(pairs) is None
 
 
 def test_text_is_read_by_the_short_way_as_octets_are() -> None:
-    octets = propagation.common([("traceparent", VALID), ("tracestate", b"a=1")])
+    octets = propagation.fast_extract([("traceparent", VALID), ("tracestate", b"a=1")])
     assert octets is not None
-    assert propagation.common([("traceparent", VALID.decode()), ("tracestate", "a=1")]) == octets
+    assert propagation.fast_extract([("traceparent", VALID.decode()), ("tracestate", "a=1")]) == octets
 
 
 @pytest.mark.parametrize("name", ["traceparent", "TraceParent", "TRACEPARENT", b"traceparent", b"TraceParent"])
@@ -186,14 +186,14 @@ def test_extracted_baggage_is_baggage_for_opentelemetry() -> None:
 
 
 def test_an_origin_is_what_the_headers_say() -> None:
-    first = propagation.origin([("traceparent", VALID)])
-    assert first == propagation.Origin(propagation.common([("traceparent", VALID)]), None)
-    assert propagation.origin([]) == propagation.Origin(None, None)
-    assert propagation.origin([("traceparent", b"broken")]).problems[0].field == "traceparent"
+    first = propagation.extract_origin([("traceparent", VALID)])
+    assert first == propagation.Origin(propagation.fast_extract([("traceparent", VALID)]), None)
+    assert propagation.extract_origin([]) == propagation.Origin(None, None)
+    assert propagation.extract_origin([("traceparent", b"broken")]).problems[0].field == "traceparent"
 
 
 def test_the_others_of_several_parents_are_remote_contexts() -> None:
-    origin = propagation.origin([("traceparent", OTHER), ("traceparent", VALID)])
+    origin = propagation.extract_origin([("traceparent", OTHER), ("traceparent", VALID)])
     assert [(other.span_id, other.is_remote) for other in origin.others] == [(0x2222222222222222, True)]
 
 

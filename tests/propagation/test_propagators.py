@@ -166,7 +166,7 @@ def test_the_w3c_pair_takes_the_fast_path_in_any_order(
     parts: list[TextMapPropagator], set_propagator: SetPropagator
 ) -> None:
     set_propagator(CompositePropagator(parts))
-    assert propagation.common([("traceparent", TRACEPARENT)]) is not None
+    assert propagation.fast_extract([("traceparent", TRACEPARENT)]) is not None
 
 
 def test_a_subclass_of_a_w3c_propagator_is_used_as_it_is(current: Context, set_propagator: SetPropagator) -> None:
@@ -184,7 +184,7 @@ def test_a_propagator_can_be_set_and_set_back(current: Context, set_propagator: 
     assert lower(inject(context=current)).keys() == {"b3"}
     set_propagator(before)
     assert lower(inject(context=current)).keys() == {"traceparent", "baggage"}
-    assert propagation.common([("traceparent", TRACEPARENT)]) is not None
+    assert propagation.fast_extract([("traceparent", TRACEPARENT)]) is not None
 
 
 @dataclass
@@ -242,7 +242,7 @@ def test_a_propagator_that_raises_costs_the_context_and_no_more(set_propagator: 
 
 def test_a_propagator_that_raises_is_a_problem_of_the_carrier(set_propagator: SetPropagator) -> None:
     set_propagator(Custom(error=RuntimeError("broken")))
-    (problem,) = propagation.origin([("custom", b"1")]).problems
+    (problem,) = propagation.extract_origin([("custom", b"1")]).problems
     assert problem.field == "foreign"
     assert "broken" in str(problem)
 
@@ -282,7 +282,7 @@ def test_a_propagator_that_finds_no_valid_span_gives_no_parent(set_propagator: S
             return set_span_in_context(INVALID_SPAN, context)
 
     set_propagator(Invalid())
-    assert propagation.origin([("custom", b"1")]).span_context is None
+    assert propagation.extract_origin([("custom", b"1")]).span_context is None
 
 
 def test_injecting_alone_finds_the_fast_path(set_propagator: SetPropagator) -> None:

@@ -18,13 +18,13 @@ from aio_pika.tools import ensure_awaitable
 
 from unbroken.clients.aio_pika_facts import channel_of, see, server_of
 from unbroken.clients.patches import Patch
-from unbroken.clients.rabbitmq_facts import RETURNED, begun, is_made, once, publishing, server, settling
+from unbroken.clients.rabbitmq_facts import RETURNED, is_made, once, publishing, server, settling, start_publish
 from unbroken.clients.rabbitmq_frames import fitted
-from unbroken.messaging.polled import Polled, Polling
+from unbroken.messaging.polled import PollScope, PollSwitch
 from unbroken.messaging.process import process
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.context import attached
 
 Handler = Callable[[Any], Any]
@@ -125,9 +125,9 @@ def _handling(callback: Any, queue: Any, see: Callable[[str, Any], None]) -> Any
 
 # Without a block and without a handler: only for code that cannot be changed.
 
-POLLING = Polling()
+POLLING = PollSwitch()
 """The switch of `POLLS`, and of what `queue.get` gives."""
-_polled: WeakKeyDictionary[Any, Polled] = WeakKeyDictionary()
+_polled: WeakKeyDictionary[Any, PollScope] = WeakKeyDictionary()
 """The message that an iterator, or the `get` of a queue, gave last."""
 
 
@@ -156,7 +156,7 @@ def _closes(original: Any) -> Any:
 
 def _enter(giver: Any, message: Any) -> None:
     if POLLING.is_on:
-        polled = _polled[giver] = Polled(POLLING)
+        polled = _polled[giver] = PollScope(POLLING)
         polled.enter(message)
 
 
@@ -211,7 +211,7 @@ def _begun(exchange: Any, message: Any, routing_key: Any) -> Sending:
         message_id, correlation_id = getattr(message, "message_id", None), getattr(message, "correlation_id", None)
         return publishing(exchange.name, routing_key, message_id, correlation_id, _server_of_exchange(exchange))
 
-    return begun(exchange.name, routing_key, getattr(message, "headers", None), describe)
+    return start_publish(exchange.name, routing_key, getattr(message, "headers", None), describe)
 
 
 def _server_of_exchange(exchange: Any) -> Attributes:
@@ -250,7 +250,7 @@ def _with_headers(message: Any, sending: Sending) -> Any:
             copied.__dict__.update(message.__dict__)
         object.__setattr__(copied, "headers", sending.headers)  # the client's own refuses a locked message
     except Exception as failure:
-        survived("publish", failure)
+        log_internal_error("publish", failure)
         return message
     return copied
 

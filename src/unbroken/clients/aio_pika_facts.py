@@ -15,7 +15,7 @@ from unbroken.clients.rabbitmq_facts import SYSTEM, Receipt, consumed_from, proc
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import MAPPING
 
 _queues: WeakKeyDictionary[Any, dict[Any, str]] = WeakKeyDictionary()
@@ -35,7 +35,7 @@ def see(queue: str, message: Any) -> None:
             del known[next(iter(known))]
         known[tag] = queue
     except Exception as failure:
-        survived("the queue of a message", failure)
+        log_internal_error("the queue of a message", failure)
 
 
 def channel_of(message: Any) -> Any:
@@ -104,8 +104,8 @@ register(
         headers=lambda message: message.headers,
         destination=_destination,
         attributes=_attributes,
-        varying=semconv.RABBITMQ_VARYING,
-        position=lambda message: f"{_destination(message)}/{message.message_id or message.delivery_tag}",
+        per_message_attributes=semconv.RABBITMQ_PER_MESSAGE,
+        source=lambda message: f"{_destination(message)}/{message.message_id or message.delivery_tag}",
         timestamp=lambda message: None if message.timestamp is None else message.timestamp.timestamp(),
         error=_no_error,
         consumer=_no_attributes,

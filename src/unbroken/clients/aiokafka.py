@@ -26,7 +26,7 @@ import aiokafka
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import ConsumerRecord
 
-from unbroken.clients.kafka_facts import Consuming, Ending, Producing, record_type
+from unbroken.clients.kafka_facts import Ending, TracedConsumerMixin, TracedProducerMixin, record_type
 from unbroken.messaging import semconv
 from unbroken.messaging.message import register
 from unbroken.messaging.semconv import Attributes
@@ -56,7 +56,7 @@ def consumer_attributes(consumer: object) -> Attributes:
 register(ConsumerRecord, record_type(_Headers(), consumer_attributes))
 
 
-class AIOKafkaProducer(Producing, aiokafka.AIOKafkaProducer):  # type: ignore[misc]  # a class without types
+class AIOKafkaProducer(TracedProducerMixin, aiokafka.AIOKafkaProducer):  # type: ignore[misc]  # a class without types
     """An `aiokafka.AIOKafkaProducer` whose messages carry the trace; serializers run inside the span."""
 
     def __init__(self, *args: Any, **named: Any) -> None:
@@ -73,7 +73,7 @@ class AIOKafkaProducer(Producing, aiokafka.AIOKafkaProducer):  # type: ignore[mi
         headers: Any = None,
     ) -> Any:
         """Send one message, as the client does; its span ends with the future that is returned."""
-        sending = self.unbroken_begin(topic, key, value, partition, headers)
+        sending = self.unbroken_start_send(topic, key, value, partition, headers)
         return await deliver(sending, super().send, topic, value, key, partition, timestamp_ms)
 
     def create_batch(self) -> BatchBuilder:
@@ -104,7 +104,7 @@ async def deliver(
     return future
 
 
-class AIOKafkaConsumer(Consuming, aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # a class without types
+class AIOKafkaConsumer(TracedConsumerMixin, aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # a class without types
     """An `aiokafka.AIOKafkaConsumer` whose group, client id and server are on the spans of its records."""
 
     def __init__(self, *topics: str, **named: Any) -> None:

@@ -17,11 +17,11 @@ from typing import Any
 import aiokafka
 
 from unbroken.clients.aiokafka import Batch, client_attributes, consumer_attributes, deliver
-from unbroken.clients.kafka_facts import Producing
+from unbroken.clients.kafka_facts import TracedProducerMixin
 from unbroken.clients.kafka_zero_code import Consumers, Method
 from unbroken.clients.patches import Patch
 from unbroken.messaging import semconv
-from unbroken.messaging.send import begin
+from unbroken.messaging.send import start_send
 
 CONSUMERS = Consumers(consumer_attributes)
 
@@ -54,9 +54,9 @@ def _send(method: Method) -> Method:
         timestamp_ms: int | None = None,
         headers: Any = None,
     ) -> Any:
-        if isinstance(producer, Producing):  # ours, which traces itself
+        if isinstance(producer, TracedProducerMixin):  # ours, which traces itself
             return await method(producer, topic, value, key, partition, timestamp_ms, headers)
-        sending = begin(
+        sending = start_send(
             topic,
             headers,
             lambda: semconv.kafka_send(
@@ -74,15 +74,15 @@ def _create_batch(method: Method) -> Method:
     @functools.wraps(method)
     def create_batch(producer: Any) -> Any:
         batch = method(producer)
-        return batch if isinstance(producer, Producing) else Batch(batch)
+        return batch if isinstance(producer, TracedProducerMixin) else Batch(batch)
 
     return create_batch
 
 
 PATCHES = [
-    Patch(aiokafka.AIOKafkaConsumer, "getone", CONSUMERS.one_later),
+    Patch(aiokafka.AIOKafkaConsumer, "getone", CONSUMERS.wrap_async_poll),
     Patch(aiokafka.AIOKafkaConsumer, "getmany", _getmany),
-    Patch(aiokafka.AIOKafkaConsumer, "stop", CONSUMERS.last),
+    Patch(aiokafka.AIOKafkaConsumer, "stop", CONSUMERS.wrap_close),
     Patch(aiokafka.AIOKafkaProducer, "send", _send),
     Patch(aiokafka.AIOKafkaProducer, "create_batch", _create_batch),
 ]

@@ -28,13 +28,13 @@ from botocore.client import ClientCreator
 from unbroken.clients import sqs_calls, sqs_zero_code
 from unbroken.clients.patches import Patch
 from unbroken.clients.sqs_guard import Guard, Guarded
-from unbroken.messaging.polled import Polling
+from unbroken.messaging.polled import PollSwitch
 
 __all__ = ["instrument", "uninstrument"]
 
 T = TypeVar("T")
 
-POLLING = Polling()
+POLLING = PollSwitch()
 """The switch of the clients that `PATCHES` made: on in an application that zero-code instrumentation traces."""
 
 

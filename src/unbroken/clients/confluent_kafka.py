@@ -24,12 +24,12 @@ from confluent_kafka import KafkaError, Message, cimpl
 from confluent_kafka.cimpl import Consumer as NativeConsumer
 from confluent_kafka.cimpl import Producer as NativeProducer
 
-from unbroken.clients.kafka_facts import Consuming, Known, Producing
+from unbroken.clients.kafka_facts import HasClientAttributes, TracedConsumerMixin, TracedProducerMixin
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import PAIRS
 from unbroken.propagation.context import attached
 
@@ -52,7 +52,7 @@ def _timestamp(message: Any) -> float | None:
 
 def _consumer_attributes(consumer: object) -> Attributes:
     """Return what a drop-in consumer knows; the client's own class tells nothing without asking the broker."""
-    return consumer.unbroken_attributes if isinstance(consumer, Known) else {}
+    return consumer.unbroken_attributes if isinstance(consumer, HasClientAttributes) else {}
 
 
 MESSAGE = MessageType(
@@ -62,8 +62,8 @@ MESSAGE = MessageType(
     headers=methodcaller("headers"),
     destination=methodcaller("topic"),
     attributes=_attributes,
-    varying=semconv.KAFKA_VARYING,
-    position=lambda message: f"{message.topic()}/{message.partition()}/{message.offset()}",
+    per_message_attributes=semconv.KAFKA_PER_MESSAGE,
+    source=lambda message: f"{message.topic()}/{message.partition()}/{message.offset()}",
     timestamp=_timestamp,
     error=methodcaller("error"),
     consumer=_consumer_attributes,
@@ -114,7 +114,7 @@ class Reported:
             else:
                 sending.end(None, {semconv.PARTITION: f"{message.partition()}", semconv.KAFKA_OFFSET: message.offset()})
         except Exception as failure:
-            survived("a delivery report", failure)
+            log_internal_error("a delivery report", failure)
         if callback is None or (self._only_errors and error is None):
             return
         if (inside := sending.context) is None:
@@ -124,7 +124,7 @@ class Reported:
                 callback(error, message)
 
 
-class Reporting(Producing):
+class Reporting(TracedProducerMixin):
     """The producer side, over the client's producer classes with delivery reports."""
 
     _unbroken_callback: Report | None
@@ -177,7 +177,7 @@ class Producer(Reporting, NativeProducer):
         headers: Any = None,
     ) -> None:
         """Produce one message, as the client does; its span ends in the delivery report."""
-        sending = self.unbroken_begin(topic, key, value, partition, headers)
+        sending = self.unbroken_start_send(topic, key, value, partition, headers)
         report = self.unbroken_report(sending, callback if callback is not None else on_delivery)
         try:
             super().produce(topic, value, key, partition, report, None, timestamp, sending.headers)
@@ -215,7 +215,7 @@ def serialize(
     headers: Any,
 ) -> None:
     """Serialize and produce one message with the client's own `produce`; serializers run inside its span."""
-    sending = reporting.unbroken_begin(topic, key, value, partition, headers)
+    sending = reporting.unbroken_start_send(topic, key, value, partition, headers)
     report = reporting.unbroken_report(sending, on_delivery)
     try:
         if (inside := sending.context) is None:
@@ -228,7 +228,7 @@ def serialize(
         raise
 
 
-class Configured(Consuming):
+class Configured(TracedConsumerMixin):
     """The consumer side, over any of the client's consumer classes."""
 
     def __init__(self, *args: Any, **named: Any) -> None:

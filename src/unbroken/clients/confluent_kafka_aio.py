@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, aio
 from confluent_kafka.cimpl import Producer as NativeProducer
 
 from unbroken.clients.confluent_kafka import Configured, Reported, cause, client_attributes
-from unbroken.clients.kafka_facts import Producing
+from unbroken.clients.kafka_facts import TracedProducerMixin
 
 __all__ = ["AIOConsumer", "AIOProducer"]
 
@@ -25,7 +25,7 @@ _POLL_SECONDS = 0.05
 """How long one call waits for delivery reports, at most; it returns with the first."""
 
 
-class Delivering(Producing):
+class Delivering(TracedProducerMixin):
     """How one `AIOProducer` of this configuration sends: what stands in place of its batches."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -40,7 +40,7 @@ class Delivering(Producing):
 
         Waits while librdkafka's queue is full.
         """
-        sending = self.unbroken_begin(topic, key, value, kwargs.get("partition"), kwargs.get("headers"))
+        sending = self.unbroken_start_send(topic, key, value, kwargs.get("partition"), kwargs.get("headers"))
         # As in the client, what else is given by name (`on_delivery`: the future tells instead) has no effect.
         settings = {name: kwargs[name] for name in ("partition", "timestamp") if name in kwargs}
         loop = asyncio.get_running_loop()

@@ -15,28 +15,30 @@ from unbroken.messaging.policy import Correlation
 from unbroken.messaging.process import process
 from unbroken.messaging.receive import receive
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.send import Sending, begin
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.send import Sending, start_send
+from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import Carrier
 
 
-class Known:
+class HasClientAttributes:
     """A client that knows its id, group and server from its configuration."""
 
     unbroken_attributes: Attributes = {}  # noqa: RUF012 - replaced by each instance, never changed
     """The attributes that it puts on the spans of its messages."""
 
 
-class Producing(Known):
+class TracedProducerMixin(HasClientAttributes):
     """The producer side of a drop-in class."""
 
-    def unbroken_begin(self, topic: str, key: object, value: object, partition: int | None, headers: Any) -> Sending:
+    def unbroken_start_send(
+        self, topic: str, key: object, value: object, partition: int | None, headers: Any
+    ) -> Sending:
         """Start to send one record: its span, not current, and its headers."""
         client = self.unbroken_attributes
-        return begin(topic, headers, lambda: semconv.kafka_send(topic, partition, key, value is None, client))
+        return start_send(topic, headers, lambda: semconv.kafka_send(topic, partition, key, value is None, client))
 
 
-class Consuming(Known):
+class TracedConsumerMixin(HasClientAttributes):
     """The consumer side of a drop-in class."""
 
     def process(
@@ -63,11 +65,11 @@ def record_type(carrier: Carrier, consumer: Callable[[Any], Attributes]) -> Mess
         headers=lambda record: record.headers,
         destination=lambda record: record.topic,
         attributes=_record_attributes,
-        varying=semconv.KAFKA_VARYING,
-        position=lambda record: f"{record.topic}/{record.partition}/{record.offset}",
+        per_message_attributes=semconv.KAFKA_PER_MESSAGE,
+        source=lambda record: f"{record.topic}/{record.partition}/{record.offset}",
         timestamp=_record_timestamp,
         error=_no_error,
-        consumer=lambda one: one.unbroken_attributes if isinstance(one, Known) else consumer(one),
+        consumer=lambda one: one.unbroken_attributes if isinstance(one, HasClientAttributes) else consumer(one),
     )
 
 
@@ -100,7 +102,7 @@ class Ending:
             else:
                 self._sending.end(attributes=self._placed(future.result()))
         except Exception as failure:
-            survived("the end of a send", failure)
+            log_internal_error("the end of a send", failure)
 
 
 def failure_of(future: asyncio.Future[Any]) -> BaseException | None:

@@ -22,12 +22,12 @@ from typing import Any
 import kafka
 from kafka.consumer.fetcher import ConsumerRecord
 
-from unbroken.clients.kafka_facts import Consuming, Producing, record_type, sent
+from unbroken.clients.kafka_facts import TracedConsumerMixin, TracedProducerMixin, record_type, sent
 from unbroken.messaging import semconv
 from unbroken.messaging.message import register
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import Fields, PairsCarrier
 from unbroken.propagation.context import attached
 
@@ -50,7 +50,7 @@ def client_attributes(client: object) -> Attributes:
 register(ConsumerRecord, record_type(_Headers(), client_attributes))
 
 
-class KafkaProducer(Producing, kafka.KafkaProducer):  # type: ignore[misc]  # a class without types
+class KafkaProducer(TracedProducerMixin, kafka.KafkaProducer):  # type: ignore[misc]  # a class without types
     """A `kafka.KafkaProducer` whose messages carry the trace; serializers run inside the span."""
 
     def __init__(self, **configs: Any) -> None:
@@ -67,7 +67,7 @@ class KafkaProducer(Producing, kafka.KafkaProducer):  # type: ignore[misc]  # a 
         timestamp_ms: int | None = None,
     ) -> Any:
         """Send one message, as the client does; its span ends when the future that is returned is done."""
-        sending = self.unbroken_begin(topic, key, value, partition, headers)
+        sending = self.unbroken_start_send(topic, key, value, partition, headers)
         return deliver(sending, self, super().send, topic, value, key, partition, timestamp_ms)
 
 
@@ -96,7 +96,7 @@ def deliver(
     return future
 
 
-class KafkaConsumer(Consuming, kafka.KafkaConsumer):  # type: ignore[misc]  # a class without types
+class KafkaConsumer(TracedConsumerMixin, kafka.KafkaConsumer):  # type: ignore[misc]  # a class without types
     """A `kafka.KafkaConsumer` whose group, client id and server are on the spans of its records."""
 
     def __init__(self, *topics: str, **configs: Any) -> None:
@@ -108,4 +108,4 @@ def _succeed(sending: Sending, acknowledged: bool, metadata: Any) -> None:
     try:
         sending.end(attributes=sent(metadata, acknowledged))
     except Exception as failure:
-        survived("the end of a send", failure)
+        log_internal_error("the end of a send", failure)

@@ -15,12 +15,12 @@ from typing import Any
 
 import kafka
 
-from unbroken.clients.kafka_facts import Producing
+from unbroken.clients.kafka_facts import TracedProducerMixin
 from unbroken.clients.kafka_python import client_attributes, deliver
 from unbroken.clients.kafka_zero_code import Consumers, Method
 from unbroken.clients.patches import Patch
 from unbroken.messaging import semconv
-from unbroken.messaging.send import begin
+from unbroken.messaging.send import start_send
 
 CONSUMERS = Consumers(client_attributes)
 
@@ -55,9 +55,9 @@ def _send(method: Method) -> Method:
         partition: int | None = None,
         timestamp_ms: int | None = None,
     ) -> Any:
-        if isinstance(producer, Producing):  # ours, which traces itself
+        if isinstance(producer, TracedProducerMixin):  # ours, which traces itself
             return method(producer, topic, value, key, headers, partition, timestamp_ms)
-        sending = begin(
+        sending = start_send(
             topic,
             headers,
             lambda: semconv.kafka_send(topic, partition, key, value is None, client_attributes(producer)),
@@ -69,8 +69,8 @@ def _send(method: Method) -> Method:
 
 
 PATCHES = [
-    Patch(kafka.KafkaConsumer, "__next__", CONSUMERS.one),
+    Patch(kafka.KafkaConsumer, "__next__", CONSUMERS.wrap_poll),
     Patch(kafka.KafkaConsumer, "poll", _poll),
-    Patch(kafka.KafkaConsumer, "close", CONSUMERS.last),
+    Patch(kafka.KafkaConsumer, "close", CONSUMERS.wrap_close),
     Patch(kafka.KafkaProducer, "send", _send),
 ]

@@ -14,25 +14,25 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from unbroken.clients.kafka_facts import Known
+from unbroken.clients.kafka_facts import HasClientAttributes
 from unbroken.messaging.metrics import instruments
-from unbroken.messaging.polled import Polled, Polling
+from unbroken.messaging.polled import PollScope, PollSwitch
 from unbroken.messaging.process import counted
 from unbroken.messaging.receive import receive
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import log_internal_error
 
 Method = Callable[..., Any]
-WATCHED = "unbroken_watched"
-"""The attribute of a consumer that keeps its `Watched`."""
+STATE = "unbroken_state"
+"""The attribute of a consumer that keeps its `ConsumerState`."""
 
 
-class Watched(Known):
+class ConsumerState(HasClientAttributes):
     """What is kept for one consumer: its open record, what it knows for the spans, and what was counted."""
 
-    def __init__(self, polling: Polling, attributes: Attributes) -> None:
+    def __init__(self, polling: PollSwitch, attributes: Attributes) -> None:
         self.unbroken_attributes = attributes
-        self.polled = Polled(polling, attributes)
+        self.polled = PollScope(polling, attributes)
         self._polling = polling
         self._counted: dict[int, object] = {}
 
@@ -61,7 +61,7 @@ class Watched(Known):
                 if instruments() is not None:
                     self._remember(messages)
         except Exception as error:
-            survived("a poll", error)
+            log_internal_error("a poll", error)
 
     def _remember(self, messages: Sequence[Any] | Mapping[Any, Sequence[Any]]) -> None:
         """Keep the messages that were counted: while they are kept, no other object is taken for one of them."""
@@ -87,34 +87,34 @@ class Consumers:
     """
 
     def __init__(self, attributes: Callable[[Any], Attributes]) -> None:
-        self.polling = Polling()
+        self.polling = PollSwitch()
         self._attributes = attributes
 
-    def watched(self, consumer: Any) -> Watched:
+    def watched(self, consumer: Any) -> ConsumerState:
         """Return what is kept for a consumer, made when it is seen first."""
         try:
-            found: Watched = consumer.unbroken_watched
+            found: ConsumerState = consumer.unbroken_state
         except AttributeError:
-            found = Watched(self.polling, self._known(consumer))
-            setattr(consumer, WATCHED, found)
+            found = ConsumerState(self.polling, self._known(consumer))
+            setattr(consumer, STATE, found)
         return found
 
     def _known(self, consumer: Any) -> Attributes:
-        if isinstance(consumer, Known):  # a drop-in class
+        if isinstance(consumer, HasClientAttributes):  # a drop-in class
             return consumer.unbroken_attributes
         try:
             return self._attributes(consumer)
         except Exception as error:
-            survived("a consumer", error)
+            log_internal_error("a consumer", error)
             return {}
 
-    def one(self, method: Method) -> Method:
+    def wrap_poll(self, method: Method) -> Method:
         """Return a method that gives one message, or None."""
 
         @functools.wraps(method)
         def call(consumer: Any, *args: Any, **named: Any) -> Any:
             try:
-                polled: Polled = consumer.unbroken_watched.polled
+                polled: PollScope = consumer.unbroken_state.polled
             except AttributeError:
                 polled = self.watched(consumer).polled
             polled.leave()
@@ -129,7 +129,7 @@ class Consumers:
 
         return call
 
-    def one_later(self, method: Method) -> Method:
+    def wrap_async_poll(self, method: Method) -> Method:
         """Return a coroutine method that gives one message, or None."""
 
         @functools.wraps(method)
@@ -143,7 +143,7 @@ class Consumers:
 
         return call
 
-    def last(self, method: Method) -> Method:
+    def wrap_close(self, method: Method) -> Method:
         """Return a method after which the consumer gives nothing more."""
 
         @functools.wraps(method)
@@ -154,7 +154,7 @@ class Consumers:
         return call
 
 
-def _enter_failed(polled: Polled, error: Exception) -> None:
+def _enter_failed(polled: PollScope, error: Exception) -> None:
     """Make the message current that could not be deserialized: it is handled where the error is caught."""
     message = getattr(error, "kafka_message", None)
     if message is not None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from unbroken.messaging.tracing import say_once
+from unbroken.messaging.tracing import warn_once
 
 _REPLACED = "__unbroken_replaced__"
 _MISSING: Any = object()
@@ -73,7 +73,7 @@ def uninstall(patches: Iterable[Patch]) -> None:
         if known is None:
             continue
         if _own(patch) is not known.by:
-            say_once(f"{_shown(patch)} was replaced again after unbroken: it is not put back")
+            warn_once(f"{_shown(patch)} was replaced again after unbroken: it is not put back")
             continue
         if known.own is _MISSING:
             delattr(patch.owner, patch.name)
@@ -89,7 +89,7 @@ def _install(patch: Patch) -> None:
     own = _own(patch)
     found = own if own is not _MISSING else inspect.getattr_static(owner, patch.name, _MISSING)
     if found is _MISSING:
-        say_once(f"{_shown(patch)} does not exist in this version of the client: it is not instrumented")
+        warn_once(f"{_shown(patch)} does not exist in this version of the client: it is not instrumented")
         return
     by = patch.wrap(found)
     if own is _MISSING and not inspect.isclass(owner) and not inspect.ismodule(owner):

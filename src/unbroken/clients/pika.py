@@ -36,7 +36,6 @@ from unbroken.clients.pika_confirms import confirming, confirms_of, is_beneath
 from unbroken.clients.rabbitmq_facts import (
     SYSTEM,
     Receipt,
-    begun,
     consumed_from,
     is_made,
     once,
@@ -45,15 +44,16 @@ from unbroken.clients.rabbitmq_facts import (
     receipt_of,
     server,
     settling,
+    start_publish,
 )
 from unbroken.clients.rabbitmq_frames import fitted
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
-from unbroken.messaging.polled import Polled, Polling
+from unbroken.messaging.polled import PollScope, PollSwitch
 from unbroken.messaging.process import SCOPE_KEY, process
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import MAPPING
 from unbroken.propagation.context import attached, current
 
@@ -182,8 +182,8 @@ register(
         headers=lambda delivery: delivery.properties.headers,
         destination=_destination,
         attributes=_attributes,
-        varying=semconv.RABBITMQ_VARYING,
-        position=lambda one: f"{_destination(one)}/{one.properties.message_id or one.method.delivery_tag}",
+        per_message_attributes=semconv.RABBITMQ_PER_MESSAGE,
+        source=lambda one: f"{_destination(one)}/{one.properties.message_id or one.method.delivery_tag}",
         timestamp=lambda delivery: delivery.properties.timestamp,
         error=lambda delivery: None,  # noqa: ARG005 - the client raises its errors
         consumer=_server_of,
@@ -243,19 +243,19 @@ def _getting(original: Any) -> Any:
     return basic_get
 
 
-_LOOPS = Polling()
+_LOOPS = PollSwitch()
 """The loops over `consume()`: their scopes end with them, so they need no switch."""
 _LOOPS.start()
-POLLING = Polling()
+POLLING = PollSwitch()
 """The switch of `POLLS`."""
-_polled: WeakKeyDictionary[Any, Polled] = WeakKeyDictionary()
+_polled: WeakKeyDictionary[Any, PollScope] = WeakKeyDictionary()
 """The message that a BlockingChannel gave last; it has one generator at most."""
 
 
 @once
 def _looping(original: Any) -> Any:
     def consume(self: Any, queue: Any, auto_ack: Any = False, *args: Any, **named: Any) -> Iterator[Any]:
-        polled = Polled(_LOOPS)
+        polled = PollScope(_LOOPS)
         try:
             for method, properties, body in original(self, queue, auto_ack, *args, **named):
                 if method is not None:
@@ -278,7 +278,7 @@ def _polling(original: Any) -> Any:
         _leave_closed()
         method, properties, body = original(self, queue, auto_ack)
         if method is not None and POLLING.is_on:
-            polled = _polled[self] = Polled(POLLING)
+            polled = _polled[self] = PollScope(POLLING)
             polled.enter(Delivery(self, method, properties, body, queue, bool(auto_ack)))
         return method, properties, body
 
@@ -346,7 +346,7 @@ def _begun(channel: Any, exchange: Any, routing_key: Any, properties: Any) -> Se
         correlation_id = getattr(properties, "correlation_id", None)
         return publishing(exchange, routing_key, message_id, correlation_id, _server_of(channel))
 
-    return begun(exchange, routing_key, getattr(properties, "headers", None), describe)
+    return start_publish(exchange, routing_key, getattr(properties, "headers", None), describe)
 
 
 def _with_headers(properties: Any, sending: Sending) -> Any:
@@ -362,7 +362,7 @@ def _with_headers(properties: Any, sending: Sending) -> Any:
         copied.__dict__.update(properties.__dict__)  # 2 µs less than copy.copy
         copied.headers = headers
     except Exception as failure:
-        survived("publish", failure)
+        log_internal_error("publish", failure)
         return properties
     return copied
 

@@ -18,7 +18,7 @@ from pika.spec import Basic
 
 from unbroken.clients.rabbitmq_facts import RETURNED, once
 from unbroken.messaging.send import Sending
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import log_internal_error
 
 
 class Confirms:
@@ -50,7 +50,7 @@ class Confirms:
                 if (sending := self._waiting.pop(one, None)) is not None:
                     sending.end(error)
         except Exception as failure:
-            survived("a confirmation", failure)
+            log_internal_error("a confirmation", failure)
 
     def give_back(self, _channel: Any, method: Any, properties: Any, _body: Any) -> None:
         """End the span of a message that could not be routed: the broker gives it back, then accepts it."""
@@ -62,7 +62,7 @@ class Confirms:
                     sending.end(method.reply_text or RETURNED)
                     return
         except Exception as failure:
-            survived("a returned message", failure)
+            log_internal_error("a returned message", failure)
 
     def fail(self, _channel: Any, reason: Any) -> None:
         """End the spans of all: the channel is closed, and no answer comes any more."""

@@ -16,13 +16,13 @@ from opentelemetry.trace import INVALID_SPAN
 
 from unbroken.messaging import semconv
 from unbroken.messaging.metrics import instruments
-from unbroken.messaging.policy import InForce
+from unbroken.messaging.policy import active_policy
 from unbroken.messaging.process import SCOPE_KEY
 from unbroken.messaging.receipts import destination_of, remembered
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.send import Sending, begin
+from unbroken.messaging.send import Sending, start_send
 from unbroken.messaging.settle import settle
-from unbroken.messaging.tracing import survived, tracing
+from unbroken.messaging.tracing import log_internal_error, tracing
 from unbroken.propagation.carriers import MAPPING
 from unbroken.propagation.context import SPAN_KEY, current
 
@@ -155,12 +155,12 @@ def server(host: Any, port: Any) -> Attributes:
     return {semconv.SERVER_ADDRESS: host, semconv.SERVER_PORT: port} if host and port else {}
 
 
-def begun(exchange: Any, routing_key: Any, headers: Any, describe: Callable[[], Attributes]) -> Sending:
+def start_publish(exchange: Any, routing_key: Any, headers: Any, describe: Callable[[], Attributes]) -> Sending:
     """Start to publish one message; never raises: the client says itself what is wrong with the arguments."""
     try:
-        return begin(published_to(exchange, routing_key), headers, describe, MAPPING)
+        return start_send(published_to(exchange, routing_key), headers, describe, MAPPING)
     except Exception as failure:
-        survived("publish", failure)
+        log_internal_error("publish", failure)
         return Sending(headers, None, INVALID_SPAN)
 
 
@@ -180,7 +180,7 @@ def settling(operation: str, channel: Any, delivery_tag: Any, multiple: Any, ser
     attributes: Attributes = {semconv.SYSTEM: SYSTEM, **server}
     receipts: list[Hashable] = []
     try:
-        if InForce.policy.settle:
+        if active_policy().settle:
             ambient = current()
             scope: Any = ambient.get(SCOPE_KEY)
             opened = _receipt_in(scope)
@@ -200,7 +200,7 @@ def settling(operation: str, channel: Any, delivery_tag: Any, multiple: Any, ser
             if len(destinations) == 1 and (destination := destinations.pop()):
                 put_destination(attributes, destination)
     except Exception as failure:
-        survived("settle", failure)
+        log_internal_error("settle", failure)
     return settle(operation, receipts, attributes)
 
 

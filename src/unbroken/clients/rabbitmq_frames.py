@@ -11,7 +11,7 @@ from typing import Any
 
 from unbroken.clients.rabbitmq_facts import SYSTEM
 from unbroken.messaging.send import Sending
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import log_internal_error
 
 _BESIDE_HEADERS = 8 + 14 + 2600
 """Octets of a frame around the headers: its own, a content header's, and the other properties at their largest."""
@@ -48,7 +48,7 @@ def fitted(sending: Sending, given: Any, frame_max: Callable[[], Any]) -> None:
             sending.headers = kept if len(unfit) < len(ours) else given
             sending.leave_out([name for name in ours if name in unfit], SYSTEM)
     except Exception as failure:
-        survived("the size of a message", failure)
+        log_internal_error("the size of a message", failure)
 
 
 def _is_small(headers: dict[Any, Any]) -> bool:

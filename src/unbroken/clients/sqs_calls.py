@@ -17,13 +17,13 @@ from unbroken.clients.sqs_facts import SYSTEM, Queue, Received, queue_at
 from unbroken.clients.sqs_guard import Guard, Guarded, guard, unguard
 from unbroken.messaging import semconv
 from unbroken.messaging.forward import ATTEMPT, ERROR, ORIGIN, SOURCE
-from unbroken.messaging.policy import InForce
-from unbroken.messaging.polled import Polling
+from unbroken.messaging.policy import active_policy
+from unbroken.messaging.polled import PollSwitch
 from unbroken.messaging.receive import receive
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.send import Sending, begin
+from unbroken.messaging.send import Sending, start_send
 from unbroken.messaging.settle import settle
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation import propagators, w3c, xray
 from unbroken.propagation.carriers import ATTRIBUTES, AttributesCarrier, Fields, Names
 from unbroken.propagation.context import current, is_suppressed
@@ -42,7 +42,7 @@ _SYSTEM_ATTRIBUTES = (xray.FIELD, "ApproximateReceiveCount", "SentTimestamp")
 _ALL = frozenset(("All", ".*"))
 
 
-def instrument(client: Any, guarded: type[Guarded], polling: Polling | None = None) -> None:
+def instrument(client: Any, guarded: type[Guarded], polling: PollSwitch | None = None) -> None:
     """Trace the calls of a client, guarded in the way of its library; once is enough.
 
     Args:
@@ -90,7 +90,7 @@ class _Call:
         try:
             self._end(parsed or {}, error)
         except Exception as failure:
-            survived("the end of a call", failure)
+            log_internal_error("the end of a call", failure)
 
     def _end(self, parsed: dict[str, Any], error: BaseException | str | None) -> None:
         raise NotImplementedError
@@ -192,7 +192,7 @@ def _request(parsed: dict[str, Any]) -> Attributes:
     return {semconv.AWS_REQUEST_ID: request_id} if request_id else {}
 
 
-def _handlers(endpoint: str, polling: Polling | None) -> list[tuple[str, Callable[..., None]]]:
+def _handlers(endpoint: str, polling: PollSwitch | None) -> list[tuple[str, Callable[..., None]]]:
     """Return each event with its handler."""
     found: list[tuple[str, Callable[..., None]]] = []
     for operation, begun in _OPERATIONS.items():
@@ -209,7 +209,7 @@ class _Beginning:
 
     __slots__ = ("_begun", "_endpoint", "_polling")
 
-    def __init__(self, endpoint: str, begun: _Begun, polling: Polling | None) -> None:
+    def __init__(self, endpoint: str, begun: _Begun, polling: PollSwitch | None) -> None:
         self._endpoint = endpoint
         self._begun = begun
         self._polling = polling
@@ -225,12 +225,12 @@ class _Beginning:
             if not isinstance(url, str):
                 return
             queue = queue_at(url, self._endpoint)
-            if not InForce.policy.selective or InForce.policy.covers(queue.name):
+            if not active_policy().selective or active_policy().covers(queue.name):
                 call = context[_KEY] = self._begun(params, queue)
                 if (around := Guard.current.get()) is not None:
                     around.call = call
         except Exception as error:  # parameters that botocore will refuse, in its own words
-            survived("the beginning of a call", error)
+            log_internal_error("the beginning of a call", error)
 
 
 def _answered(http_response: Any, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
@@ -269,7 +269,7 @@ def _send_batch(params: dict[str, Any], queue: Queue) -> _Call:
 def _begin(call: _Sends, name: str | None, message: dict[str, Any], queue: Queue, carrier: AttributesCarrier) -> None:
     """Start to send one message: `message` is changed, none of the objects in it is."""
     given = message.get("MessageAttributes")
-    sending = begin(queue.name, given, lambda: _sent(queue), carrier)
+    sending = start_send(queue.name, given, lambda: _sent(queue), carrier)
     call.add(name, sending)
     if sending.headers:
         message["MessageAttributes"] = sending.headers

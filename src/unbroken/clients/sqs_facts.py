@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 from unbroken.errors import InvalidHeader, UnknownMessage
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
-from unbroken.messaging.policy import InForce
+from unbroken.messaging.policy import active_policy
 from unbroken.messaging.semconv import Attributes
 from unbroken.propagation import context, propagators, xray
 from unbroken.propagation.carriers import ATTRIBUTES, AttributesCarrier, Fields, Names
@@ -209,10 +209,10 @@ def _type_of(shape: _Shape, carrier: AttributesCarrier = ATTRIBUTES) -> MessageT
         milliseconds = _number(system(message).get("SentTimestamp"))
         return None if milliseconds is None else milliseconds / 1000
 
-    def beside(message: Any, known: bool) -> Origin | None:
+    def sidecar(message: Any, known: bool) -> Origin | None:
         header = system(message).get(xray.FIELD)
         envelope = None if known else sns_attributes(data(message).get(shape.body))
-        return None if header is None and envelope is None else _beside(header, envelope)
+        return None if header is None and envelope is None else _sidecar_origin(header, envelope)
 
     def receipt(message: Any) -> str | None:
         handle = data(message).get(shape.receipt)
@@ -224,13 +224,13 @@ def _type_of(shape: _Shape, carrier: AttributesCarrier = ATTRIBUTES) -> MessageT
         headers=lambda message: _mapping(data(message).get(shape.attributes)),
         destination=lambda message: queue(message).name,
         attributes=described,
-        varying=(semconv.MESSAGE_ID, semconv.RECEIVE_COUNT),
-        position=lambda message: f"{queue(message).name}/{data(message).get(shape.message_id)}",
+        per_message_attributes=(semconv.MESSAGE_ID, semconv.RECEIVE_COUNT),
+        source=lambda message: f"{queue(message).name}/{data(message).get(shape.message_id)}",
         timestamp=timestamp,
         error=lambda _: None,
         consumer=queue_attributes,
         receiving="receive",
-        beside=beside,
+        sidecar_context=sidecar,
         receipt=receipt,
         is_counted=lambda message: getattr(data(message), "is_counted", False),
     )
@@ -259,12 +259,16 @@ def sns_attributes(body: object) -> Mapping[str, Any] | None:
     return _mapping(envelope.get("MessageAttributes"))
 
 
-def _beside(header: object, envelope: Mapping[str, Any] | None) -> Origin | None:
+def _sidecar_origin(header: object, envelope: Mapping[str, Any] | None) -> Origin | None:
     """Return what came beside the attributes: the context in an SNS envelope, then that of X-Ray."""
     used = propagators.in_use()
     if not (used.trace or used.baggage or used.foreign):
         return None
-    found = context.origin(ATTRIBUTES.pairs(envelope), InForce.policy.duplicates) if envelope else Origin(None, None)
+    found = (
+        context.extract_origin(ATTRIBUTES.pairs(envelope), active_policy().duplicates)
+        if envelope
+        else Origin(None, None)
+    )
     if header is None or not (used.trace or used.foreign):
         return found
     try:

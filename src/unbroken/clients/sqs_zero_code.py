@@ -14,13 +14,13 @@ from weakref import WeakKeyDictionary
 from unbroken.clients import sqs_calls
 from unbroken.clients.sqs_facts import Received
 from unbroken.clients.sqs_guard import Guarded
-from unbroken.messaging.polled import Polled, Polling
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.polled import PollScope, PollSwitch
+from unbroken.messaging.tracing import log_internal_error
 
 _ASKED = "unbroken-one"
 
 
-def trace(client: Any, guarded: type[Guarded], polling: Polling) -> None:
+def trace(client: Any, guarded: type[Guarded], polling: PollSwitch) -> None:
     """Trace the calls of a client that was just made, if it is one of SQS, while `polling` is on. Never raises."""
     try:
         if not sqs_calls.is_sqs(client):
@@ -32,7 +32,7 @@ def trace(client: Any, guarded: type[Guarded], polling: Polling) -> None:
         # The last: the message knows its queue by then.
         events.register_last("after-call.sqs.ReceiveMessage", polls.end, unique_id="unbroken.polled")
     except Exception as error:
-        survived("a new client", error)
+        log_internal_error("a new client", error)
 
 
 class _Polls:
@@ -40,9 +40,9 @@ class _Polls:
 
     __slots__ = ("_polled", "_polling")
 
-    def __init__(self, polling: Polling) -> None:
+    def __init__(self, polling: PollSwitch) -> None:
         self._polling = polling
-        self._polled: WeakKeyDictionary[Any, Polled] = WeakKeyDictionary()
+        self._polled: WeakKeyDictionary[Any, PollScope] = WeakKeyDictionary()
 
     def begin(self, params: Any, context: dict[str, Any], **_: Any) -> None:
         """End the message before, and note whether one is asked for, which SQS takes for granted."""
@@ -57,7 +57,7 @@ class _Polls:
         if context.pop(_ASKED, False) and messages and isinstance(messages[0], Received):
             caller = _caller()
             if (polled := self._polled.get(caller)) is None:
-                polled = self._polled[caller] = Polled(self._polling)
+                polled = self._polled[caller] = PollScope(self._polling)
             polled.enter(messages[0])
 
 

@@ -34,8 +34,8 @@ from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
 from unbroken.messaging.process import process
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.send import Sending, begin
-from unbroken.messaging.tracing import say_once, survived
+from unbroken.messaging.send import Sending, start_send
+from unbroken.messaging.tracing import log_internal_error, warn_once
 from unbroken.propagation.carriers import MAPPING
 from unbroken.propagation.context import attach, detach, inject
 
@@ -65,7 +65,7 @@ def instrument(app: Celery) -> None:
     contrib = _contrib()
     if contrib is not None:
         contrib.uninstrument()
-        say_once("opentelemetry-instrumentation-celery was on and is switched off: unbroken traces Celery")
+        warn_once("opentelemetry-instrumentation-celery was on and is switched off: unbroken traces Celery")
     _apps[app] = _Application(app.__dict__.get("send_task"))
     app.send_task = _traced(app, app.send_task)
     for signal, receiver in _RECEIVERS:
@@ -193,13 +193,13 @@ def _before_publish(
                 attributes[semconv.RABBITMQ_ROUTING_KEY] = str(routing_key)
             return attributes
 
-        sending = begin(destination, headers, describe, MAPPING)
+        sending = start_send(destination, headers, describe, MAPPING)
         publishing.start(sending)
         if sending.headers is not headers:  # Celery made this dict for this message: the signal is there to change it
             headers.clear()
             headers.update(sending.headers)
     except Exception as error:
-        survived("the publishing of a task", error)
+        log_internal_error("the publishing of a task", error)
 
 
 def _after_publish(**_: object) -> None:
@@ -221,7 +221,7 @@ def _before_task(task: Any = None, **_: object) -> None:
         scope.__enter__()
         _running[id(request)] = scope
     except Exception as error:
-        survived("the start of a task", error)
+        log_internal_error("the start of a task", error)
 
 
 def _after_task(task: Any = None, retval: Any = None, state: str | None = None, **_: object) -> None:
@@ -236,7 +236,7 @@ def _after_task(task: Any = None, retval: Any = None, state: str | None = None, 
         if not _apps and not _running:
             _disconnect()
     except Exception as error:
-        survived("the end of a task", error)
+        log_internal_error("the end of a task", error)
 
 
 def _failure(state: str | None, retval: Any) -> BaseException | None:
@@ -285,7 +285,7 @@ def _contrib() -> Any:
 def _is_left_to_contrib() -> bool:
     if _contrib() is None:
         return False
-    say_once("opentelemetry-instrumentation-celery was switched on: it traces Celery, unbroken does not")
+    warn_once("opentelemetry-instrumentation-celery was switched on: it traces Celery, unbroken does not")
     return True
 
 
@@ -373,8 +373,8 @@ register(
         headers=_headers,
         destination=_name,
         attributes=_attributes,
-        varying=(semconv.MESSAGE_ID, semconv.ATTEMPT, semconv.REDELIVERED),
-        position=lambda request: f"{_name(request)}/{request.id}",
+        per_message_attributes=(semconv.MESSAGE_ID, semconv.ATTEMPT, semconv.REDELIVERED),
+        source=lambda request: f"{_name(request)}/{request.id}",
         timestamp=lambda _: None,
         error=lambda _: None,
         consumer=lambda _: {},

@@ -21,8 +21,8 @@ from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
 from unbroken.messaging.process import process
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.send import Sending, begin
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.send import Sending, start_send
+from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import MAPPING
 
 __all__ = ["UnbrokenMiddleware"]
@@ -60,19 +60,19 @@ class UnbrokenMiddleware(Middleware):
                 return
             plain = _plain(message)
             self._end_enqueuing(plain, _GIVEN_UP)  # an attempt that failed; dramatiq tells nobody of that
-            sending = begin(plain.queue_name, plain.options, lambda: _sent(broker, plain), MAPPING)
+            sending = start_send(plain.queue_name, plain.options, lambda: _sent(broker, plain), MAPPING)
             end = weakref.finalize(plain, self._forget_enqueuing, id(plain))
             end.atexit = False
             self._enqueuing[id(plain)] = _Enqueuing(plain, sending, end)
         except Exception as error:
-            survived("the enqueuing of a message", error)
+            log_internal_error("the enqueuing of a message", error)
 
     def after_enqueue(self, broker: Broker, message: Message[Any] | MessageProxy, delay: int | None) -> None:
         """End the PRODUCER span; the message itself is as it was."""
         try:
             self._end_enqueuing(_plain(message), None)
         except Exception as error:
-            survived("the enqueuing of a message", error)
+            log_internal_error("the enqueuing of a message", error)
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         """Start the CONSUMER span, and make it current."""
@@ -83,7 +83,7 @@ class UnbrokenMiddleware(Middleware):
             scope.__enter__()
             self._processing[id(message)] = scope
         except Exception as error:
-            survived("the start of a message", error)
+            log_internal_error("the start of a message", error)
 
     def after_process_message(
         self,
@@ -225,8 +225,8 @@ _MESSAGE = MessageType(
     headers=lambda message: message.options,
     destination=lambda message: message.queue_name,
     attributes=_attributes,
-    varying=(semconv.MESSAGE_ID, ACTOR_NAME, semconv.ATTEMPT, semconv.REDELIVERED),
-    position=lambda message: f"{message.queue_name}/{message.message_id}",
+    per_message_attributes=(semconv.MESSAGE_ID, ACTOR_NAME, semconv.ATTEMPT, semconv.REDELIVERED),
+    source=lambda message: f"{message.queue_name}/{message.message_id}",
     timestamp=_timestamp,
     error=lambda _: None,
     consumer=lambda _: {},

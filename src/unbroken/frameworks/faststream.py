@@ -36,15 +36,15 @@ import faststream
 from faststream.exceptions import IgnoredException
 
 from unbroken.clients import rabbitmq_facts
-from unbroken.clients.kafka_facts import Ending, Known, sent
+from unbroken.clients.kafka_facts import Ending, HasClientAttributes, sent
 from unbroken.errors import UnknownMessage
 from unbroken.messaging import forward as forwarding
 from unbroken.messaging import semconv
 from unbroken.messaging.process import process
 from unbroken.messaging.receive import receive
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.send import Sending, begin
-from unbroken.messaging.tracing import say_once, survived
+from unbroken.messaging.send import Sending, start_send
+from unbroken.messaging.tracing import log_internal_error, warn_once
 from unbroken.propagation.carriers import MAPPING
 from unbroken.propagation.context import attached
 
@@ -81,9 +81,9 @@ class UnbrokenMiddleware(faststream.BaseMiddleware):
         try:
             self._open()
         except UnknownMessage as unknown:
-            say_once(f"FastStream: {unknown}; it passes without a span")
+            warn_once(f"FastStream: {unknown}; it passes without a span")
         except Exception as error:
-            survived("FastStream's consumer", error)
+            log_internal_error("FastStream's consumer", error)
 
     async def after_processed(
         self,
@@ -157,12 +157,12 @@ def forward(message: Any, *, error: BaseException | None = None) -> dict[str, An
     return {name: value if isinstance(value, str) else value.decode() for name, value in headers if _is_text(value)}
 
 
-def _consumer(subscriber: Any) -> Known | None:
+def _consumer(subscriber: Any) -> HasClientAttributes | None:
     """Return what a subscriber of Kafka knows of its consumer, as the client's own drop-in would tell it."""
     attributes = semconv.client(getattr(subscriber, "client_id", None), getattr(subscriber, "group_id", None), None)
     if not attributes:
         return None
-    known = Known()
+    known = HasClientAttributes()
     known.unbroken_attributes = attributes
     return known
 
@@ -179,11 +179,11 @@ def _begun(cmd: Any) -> Sending | None:
         if hasattr(cmd, "exchange"):
             return _begun_for_rabbitmq(cmd)
         if hasattr(cmd, "partition"):
-            sending = begin(cmd.destination, cmd.headers, lambda: _kafka(cmd), MAPPING)
+            sending = start_send(cmd.destination, cmd.headers, lambda: _kafka(cmd), MAPPING)
             cmd.headers = sending.headers
             return sending
     except Exception as error:
-        survived("FastStream's publisher", error)
+        log_internal_error("FastStream's publisher", error)
     return None
 
 
@@ -196,7 +196,7 @@ def _begun_for_rabbitmq(cmd: Any) -> Sending:
         return rabbitmq_facts.publishing(exchange, routing_key, message_id, cmd.correlation_id, {})
 
     own = getattr(cmd.body, "headers", None)  # a message of aio-pika is sent as it is: with its headers, not with ours
-    sending = rabbitmq_facts.begun(exchange, routing_key, cmd.headers if own is None else own, describe)
+    sending = rabbitmq_facts.start_publish(exchange, routing_key, cmd.headers if own is None else own, describe)
     if own is None:
         cmd.headers = sending.headers
     else:
@@ -223,7 +223,7 @@ def _placed(cmd: Any, result: Any) -> Attributes:
             return {semconv.PARTITION: f"{result.partition()}", semconv.KAFKA_OFFSET: result.offset()}
         return sent(result, acknowledged=len(cmd.batch_bodies) < 2)  # the offset of a batch is that of its first record
     except Exception as error:
-        survived("the end of a send", error)
+        log_internal_error("the end of a send", error)
         return {}
 
 

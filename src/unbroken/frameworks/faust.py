@@ -30,13 +30,13 @@ from faust.topics import Topic as FaustTopic
 from faust.types.tuples import Message
 from opentelemetry.context import Context
 
-from unbroken.clients.kafka_facts import Ending, Known
+from unbroken.clients.kafka_facts import Ending, HasClientAttributes
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, extract, register
 from unbroken.messaging.process import process
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.send import Sending, begin
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.send import Sending, start_send
+from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import Fields, Names, Pairs, PairsCarrier, carrier_of
 from unbroken.propagation.context import attach, attached, current, inject
 
@@ -73,11 +73,11 @@ def _message_type(of: Any) -> MessageType:
         headers=lambda one: of(one).headers,
         destination=lambda one: of(one).topic,
         attributes=attributes,
-        varying=semconv.KAFKA_VARYING,
-        position=lambda one: f"{of(one).topic}/{of(one).partition}/{of(one).offset}",
+        per_message_attributes=semconv.KAFKA_PER_MESSAGE,
+        source=lambda one: f"{of(one).topic}/{of(one).partition}/{of(one).offset}",
         timestamp=lambda one: of(one).timestamp,
         error=lambda _: None,
-        consumer=lambda consumer: consumer.unbroken_attributes if isinstance(consumer, Known) else {},
+        consumer=lambda consumer: consumer.unbroken_attributes if isinstance(consumer, HasClientAttributes) else {},
     )
 
 
@@ -160,7 +160,7 @@ class Topic(FaustTopic):
             topic: str = self._topic_name_or_default(message.channel)
             client: Attributes = getattr(self.app, "unbroken_attributes", {})
             with attached(around):
-                sending = begin(
+                sending = start_send(
                     topic,
                     message.headers,
                     lambda: semconv.kafka_send(topic, message.partition, message.key, message.value is None, client),
@@ -168,7 +168,7 @@ class Topic(FaustTopic):
                 )
             future.message = message._replace(headers=sending.headers)
         except Exception as failure:
-            survived("send", failure)
+            log_internal_error("send", failure)
             return None
         return sending
 
@@ -191,11 +191,11 @@ def _injected(headers: Any) -> Any:
     try:
         return inject(list(_HEADERS.pairs(headers)))
     except Exception as failure:
-        survived("inject", failure)
+        log_internal_error("inject", failure)
         return headers
 
 
-class Tracing(Known, Sensor):
+class Tracing(HasClientAttributes, Sensor):
     """The sensor that opens and ends the process span of each event."""
 
     def __init__(self, app: App) -> None:
@@ -213,7 +213,7 @@ class Tracing(Known, Sensor):
             if not (stream._passive and not stream.enable_acks):  # noqa: SLF001 - nothing public tells it
                 self._open[stream] = self._begun(event)
         except Exception as failure:
-            survived("process", failure)
+            log_internal_error("process", failure)
 
     def on_stream_event_out(
         self,
@@ -233,7 +233,7 @@ class Tracing(Known, Sensor):
             if stream is not None:
                 self._open.pop(stream).finish()
         except Exception as failure:
-            survived("process", failure)
+            log_internal_error("process", failure)
 
     def taken_over(self) -> list[Handling]:
         """Return the events that the current task handles, the innermost first; the caller finishes them."""
@@ -264,7 +264,7 @@ class Handling:
 
     __slots__ = ("_inside", "_process", "before", "event", "is_over", "task")
 
-    def __init__(self, event: Any, consumer: Known) -> None:
+    def __init__(self, event: Any, consumer: HasClientAttributes) -> None:
         self.event = event
         self.task = asyncio.current_task()
         self.is_over = False

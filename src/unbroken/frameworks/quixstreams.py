@@ -31,11 +31,11 @@ from quixstreams.kafka.producer import PRODUCER_ON_ERROR_RETRIES, PRODUCER_POLL_
 from quixstreams.models import Row
 
 from unbroken.clients.confluent_kafka import Report, Reported, cause
-from unbroken.clients.kafka_facts import Consuming, Producing, record_type
+from unbroken.clients.kafka_facts import TracedConsumerMixin, TracedProducerMixin, record_type
 from unbroken.messaging import semconv
 from unbroken.messaging.message import register
 from unbroken.messaging.process import process
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import PAIRS
 from unbroken.propagation.context import attach, current, detach
 
@@ -157,7 +157,7 @@ class Application(quixstreams.Application):
             return callback(error, message, logger)
 
 
-class Producer(Producing, QuixProducer):
+class Producer(TracedProducerMixin, QuixProducer):
     """A producer of quixstreams whose messages carry the trace; the span of one ends in its delivery report."""
 
     def produce(
@@ -177,7 +177,7 @@ class Producer(Producing, QuixProducer):
         if isinstance(headers, dict) and _CHANGELOG_HEADER in headers:
             super().produce(topic, value, key, headers, *rest, on_delivery)
             return
-        sending = self.unbroken_begin(topic, key, value, partition, headers)
+        sending = self.unbroken_start_send(topic, key, value, partition, headers)
         report = Reported(sending, on_delivery) if sending.is_observed else on_delivery
         try:
             super().produce(topic, value, key, sending.headers, *rest, report)
@@ -186,7 +186,7 @@ class Producer(Producing, QuixProducer):
             raise
 
 
-class _Consumer(Consuming, InternalConsumer):
+class _Consumer(TracedConsumerMixin, InternalConsumer):
     """The consumer of an application: the message that it polls is the one that is being handled."""
 
     unbroken_handling: Handling
@@ -221,7 +221,7 @@ class Handling:
                 self._token = attach(inside)
                 self._process = opening
         except Exception as failure:
-            survived("process", failure)
+            log_internal_error("process", failure)
 
     def __enter__(self) -> Handling:
         return self

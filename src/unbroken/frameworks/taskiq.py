@@ -28,8 +28,8 @@ from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
 from unbroken.messaging.process import process
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.send import Sending, begin
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.send import Sending, start_send
+from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import MAPPING
 from unbroken.propagation.context import attached
 
@@ -64,11 +64,11 @@ class UnbrokenMiddleware(TaskiqMiddleware):
             waiting.abandon()
         try:
             destination = _destination(self.broker, message)
-            sending = begin(destination, message.labels, lambda: _sent(self.broker, message, destination), MAPPING)
+            sending = start_send(destination, message.labels, lambda: _sent(self.broker, message, destination), MAPPING)
             sent = message.model_copy(update={"labels": sending.headers})
             _waiting.set(_Waiting(sent, sending))
         except Exception as error:
-            survived("taskiq's sender", error)
+            log_internal_error("taskiq's sender", error)
             return message
         return sent
 
@@ -79,7 +79,7 @@ class UnbrokenMiddleware(TaskiqMiddleware):
             if outer is None or outer.message is not message:
                 _Execution(self, message, _processed(self.broker, message)).open()
         except Exception as error:
-            survived("taskiq's receiver", error)
+            log_internal_error("taskiq's receiver", error)
         return message
 
     def on_error(
@@ -298,8 +298,8 @@ register(
         headers=lambda message: message.labels,
         destination=lambda message: message.task_name,
         attributes=_known,
-        varying=(semconv.MESSAGE_ID,),
-        position=lambda message: f"{message.task_name}/{message.task_id}",
+        per_message_attributes=(semconv.MESSAGE_ID,),
+        source=lambda message: f"{message.task_name}/{message.task_id}",
         timestamp=_nothing,
         error=_nothing,
         consumer=lambda _: {},

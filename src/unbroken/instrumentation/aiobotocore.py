@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from unbroken.clients.patches import Patch
 from unbroken.instrumentation.instrumentor import ClientInstrumentor
 from unbroken.instrumentation.rivals import Rival
-from unbroken.messaging.polled import Polling
+from unbroken.messaging.polled import PollSwitch
 
 
 class AiobotocoreInstrumentor(ClientInstrumentor):
@@ -22,7 +22,7 @@ class AiobotocoreInstrumentor(ClientInstrumentor):
 
         return client.PATCHES
 
-    def pollings(self) -> Iterable[Polling]:
+    def pollings(self) -> Iterable[PollSwitch]:
         """Return the switches of the consumers."""
         from unbroken.clients import aiobotocore as client
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from unbroken.clients.patches import Patch
 from unbroken.instrumentation.instrumentor import ClientInstrumentor
 from unbroken.instrumentation.rivals import Rival
-from unbroken.messaging.polled import Polling
+from unbroken.messaging.polled import PollSwitch
 
 
 class Boto3Instrumentor(ClientInstrumentor):
@@ -25,7 +25,7 @@ class Boto3Instrumentor(ClientInstrumentor):
 
         return client.PATCHES
 
-    def pollings(self) -> Iterable[Polling]:
+    def pollings(self) -> Iterable[PollSwitch]:
         """Return the switches of the consumers."""
         from unbroken.clients import boto3 as client
 

@@ -8,7 +8,7 @@ from unbroken.clients.patches import Patch
 from unbroken.instrumentation import early
 from unbroken.instrumentation.instrumentor import ClientInstrumentor
 from unbroken.instrumentation.rivals import Rival
-from unbroken.messaging.polled import Polling
+from unbroken.messaging.polled import PollSwitch
 
 
 class ConfluentKafkaInstrumentor(ClientInstrumentor):
@@ -23,7 +23,7 @@ class ConfluentKafkaInstrumentor(ClientInstrumentor):
 
         return client.patches()
 
-    def pollings(self) -> Iterable[Polling]:
+    def pollings(self) -> Iterable[PollSwitch]:
         """Return the switches of the consumers."""
         from unbroken.clients import confluent_kafka_zero_code as client
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 
-from unbroken.messaging.tracing import say_once
+from unbroken.messaging.tracing import warn_once
 
 
 def warn(client: str, natives: Mapping[str, type]) -> None:
@@ -17,7 +17,7 @@ def warn(client: str, natives: Mapping[str, type]) -> None:
     """
     for name, native in natives.items():
         for where in sorted({*_holders(client, native), *_subclasses(client, native)}):
-            say_once(
+            warn_once(
                 f"{where} is {client}.{name}, bound before it was instrumented, and is not traced: "
                 f"start the application with opentelemetry-instrument, or import {client} after instrument()"
             )

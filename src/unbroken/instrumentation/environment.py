@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from unbroken.errors import InvalidVariable
-from unbroken.messaging.policy import Correlation, InForce, configure
+from unbroken.messaging.policy import Correlation, active_policy, configure
 from unbroken.messaging.tracing import SCOPE
 from unbroken.propagation.w3c import Duplicates
 
@@ -62,7 +62,7 @@ def apply(environ: Mapping[str, str] = os.environ) -> None:
     for error in wrong:
         _logger.error("%s", error)
     if found:
-        configure(replace(InForce.policy, **found))
+        configure(replace(active_policy(), **found))
 
 
 class _Applied:

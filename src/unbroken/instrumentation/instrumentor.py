@@ -11,8 +11,8 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from unbroken.clients.patches import Patch, install, uninstall
 from unbroken.instrumentation import environment
 from unbroken.instrumentation.rivals import Aside, Rival
-from unbroken.messaging.polled import Polling
-from unbroken.messaging.tracing import say_once, survived
+from unbroken.messaging.polled import PollSwitch
+from unbroken.messaging.tracing import log_internal_error, warn_once
 
 
 class ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -36,7 +36,7 @@ class ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """Return what is replaced; imports the client."""
         raise NotImplementedError
 
-    def pollings(self) -> Iterable[Polling]:
+    def pollings(self) -> Iterable[PollSwitch]:
         """Return the switches of the consumers."""
         raise NotImplementedError
 
@@ -48,13 +48,13 @@ class ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         conflict = get_dependency_conflicts(self.dependencies)
         if conflict is not None:
             if conflict.found:
-                say_once(f"{type(self).__name__}: {conflict}")
+                warn_once(f"{type(self).__name__}: {conflict}")
             return
         try:
             self._install()
         except Exception as error:
             # What leaves here would keep opentelemetry-instrument from loading the instrumentations after ours.
-            survived(type(self).__name__, error)
+            log_internal_error(type(self).__name__, error)
             self._uninstrument()
 
     def _install(self) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unbroken.clients.patches import Patch, install, uninstall
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import log_internal_error
 
 _PACKAGE = "opentelemetry.instrumentation"
 
@@ -47,7 +47,7 @@ class Aside:
             try:
                 self._step(rival, kind)
             except Exception as error:
-                survived(f"{rival.name} stepping aside", error)
+                log_internal_error(f"{rival.name} stepping aside", error)
 
     def back(self) -> None:
         """Let the rivals be as they were."""
@@ -60,7 +60,7 @@ class Aside:
                     instrumentor.uninstrument()
                 instrumentor.instrument()
             except Exception as error:
-                survived(f"{kind.__name__} coming back", error)
+                log_internal_error(f"{kind.__name__} coming back", error)
         self._were_on.clear()
 
     def _installed(self) -> Iterator[tuple[Rival, Any]]:

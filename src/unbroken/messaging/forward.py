@@ -10,7 +10,7 @@ from unbroken.errors import InvalidHeader
 from unbroken.messaging.message import MessageType, origin_of, type_of
 from unbroken.messaging.process import SCOPE_KEY, is_of
 from unbroken.messaging.semconv import error_text, error_type
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation import context, propagators, w3c
 from unbroken.propagation.carriers import NO_NAMES, Fields, Names, names_of
 from unbroken.propagation.context import current
@@ -48,7 +48,7 @@ def forward(message: object, *, error: BaseException | None = None) -> Any:
         fields, names = _fields(kind, message, error)
         return kind.carrier.replaced(headers, fields, names)
     except Exception as failure:
-        survived("forward", failure)
+        log_internal_error("forward", failure)
         return kind.carrier.replaced(headers, [], NO_NAMES)
 
 
@@ -62,7 +62,7 @@ def _fields(kind: MessageType, message: object, error: BaseException | None) -> 
     seen = _named(pairs)
     if first := _first_origin(seen.get(ORIGIN), origin.span_context):
         fields.append((ORIGIN, first))
-    fields.append((SOURCE, kind.position(message).encode()))
+    fields.append((SOURCE, kind.source(message).encode()))
     fields.append((ATTEMPT, b"%d" % (_count(seen.get(ATTEMPT)) + 1)))
     if error is not None:
         fields.append((ERROR, _described(error)))

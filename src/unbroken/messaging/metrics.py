@@ -14,7 +14,7 @@ from opentelemetry.metrics import _internal as metrics_internal
 from unbroken.errors import InvalidHeader
 from unbroken.messaging import semconv
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.tracing import SCOPE, survived
+from unbroken.messaging.tracing import SCOPE, log_internal_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Timing:
         try:
             self._histogram.record(time.perf_counter() - self._started, failed(self._attributes, error))
         except Exception as failure:
-            survived("a metric", failure)
+            log_internal_error("a metric", failure)
 
 
 def failed(attributes: Attributes, error: BaseException | str | None) -> Attributes:
@@ -77,7 +77,7 @@ def add(counter: Counter, amount: int, attributes: Attributes) -> None:
     try:
         counter.add(amount, attributes)
     except Exception as failure:
-        survived("a metric", failure)
+        log_internal_error("a metric", failure)
 
 
 def labels(attributes: Attributes) -> Attributes:
@@ -119,7 +119,7 @@ def _made() -> Instruments | None:
         provider = metrics.get_meter_provider()
         return _instruments_of(provider) if _records(provider) else None
     except Exception as failure:  # a provider that knows less than the API asks for
-        survived("the making of metrics", failure)
+        log_internal_error("the making of metrics", failure)
         return None
 
 

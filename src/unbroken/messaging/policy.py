@@ -67,10 +67,13 @@ def _covers(only: tuple[str, ...], ignore: tuple[str, ...], destination: str) ->
     return not any(fnmatchcase(destination, pattern) for pattern in ignore)
 
 
-class InForce:
-    """Where the policy in force is kept."""
-
+class _Active:
     policy = Policy()
+
+
+def active_policy() -> Policy:
+    """Return the policy in force."""
+    return _Active.policy
 
 
 def configure(policy: Policy) -> Policy:
@@ -81,5 +84,5 @@ def configure(policy: Policy) -> Policy:
     """
     if not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"configure() takes a Policy, not {type(policy).__qualname__}")
-    before, InForce.policy = InForce.policy, policy
+    before, _Active.policy = _Active.policy, policy
     return before

@@ -1,6 +1,6 @@
 """The scope of the record that a consumer gave last, for loops that give us no handler to wrap.
 
-    polled = Polled(POLLING, attributes)       one for each consumer
+    polled = PollScope(POLLING, attributes)       one for each consumer
 
     polled.leave()                             the consumer's next call, or its close
     message = consumer.poll(1.0)
@@ -25,16 +25,16 @@ from opentelemetry.context import Context
 
 from unbroken.messaging.process import SCOPE_KEY, held, process
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.tracing import survived
+from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.context import SPAN_KEY, attach, current, is_suppressed
 
 
-class Polling:
+class PollSwitch:
     """The consumers of one client library, while it is instrumented: off, no record of theirs becomes current."""
 
     def __init__(self) -> None:
         self.is_on = False
-        self._consumers: WeakSet[Polled] = WeakSet()
+        self._consumers: WeakSet[PollScope] = WeakSet()
         self._adding = threading.Lock()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forked)
@@ -48,7 +48,7 @@ class Polling:
         self.is_on = False
         self.leave_all()
 
-    def add(self, polled: Polled) -> None:
+    def add(self, polled: PollScope) -> None:
         """Keep a consumer in mind, as long as it lives."""
         with self._adding:
             self._consumers.add(polled)
@@ -71,7 +71,7 @@ class Polling:
             polled.leave()
 
 
-class Polled:
+class PollScope:
     """The scope of one consumer's last record. No method raises because of telemetry.
 
     It knows nothing of the consumer, which keeps it: when the consumer is collected, the span ends.
@@ -83,7 +83,7 @@ class Polled:
 
     __slots__ = ("__weakref__", "_attributes", "_inside", "_is_known", "_open", "_polling")
 
-    def __init__(self, polling: Polling, attributes: Attributes | None = None) -> None:
+    def __init__(self, polling: PollSwitch, attributes: Attributes | None = None) -> None:
         self._open: list[_Scope] = []  # at most one; `pop` is atomic where two threads leave at once
         self._polling = polling
         self._attributes = attributes
@@ -112,7 +112,7 @@ class Polled:
                 self._open.append(scope)
                 attach(inside)
         except Exception as error:
-            survived("a polled record", error)
+            log_internal_error("a polled record", error)
 
     def leave(self) -> None:
         """End the scope of the last record, if there is one; the context becomes what it was under it.
@@ -128,7 +128,7 @@ class Polled:
             elif around and (living := _living(around)) is not around:
                 attach(living)
         except Exception as error:
-            survived("a polled record", error)
+            log_internal_error("a polled record", error)
         if scope is not None:
             scope.closed(None)
 

@@ -12,10 +12,10 @@ from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, known_types, origin_of, type_of
 from unbroken.messaging.metrics import Instruments, Timing, count_malformed, instruments, labels, seconds_since
-from unbroken.messaging.policy import Correlation, InForce, Policy, known_correlation
+from unbroken.messaging.policy import Correlation, Policy, active_policy, known_correlation
 from unbroken.messaging.receipts import remember
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.tracing import survived, tracing
+from unbroken.messaging.tracing import log_internal_error, tracing
 from unbroken.propagation import context
 from unbroken.propagation.context import (
     BAGGAGE_KEY,
@@ -137,7 +137,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         try:
             return self._open(ambient)
         except Exception as error:
-            survived("process", error)
+            log_internal_error("process", error)
             return None
 
     def closed(self, error: BaseException | None) -> None:
@@ -156,13 +156,13 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
                     destination = self.kind.destination_of(self.message, self._consumer)
                     remember(self.kind.receipt(self.message), span.get_span_context(), destination)
         except Exception as failure:
-            survived("process", failure)
+            log_internal_error("process", failure)
 
     def _open(self, ambient: Context) -> Context | None:  # noqa: C901 - the comment below
         """Return the context for the inside of the block, None when the block changes nothing."""
         # This function and the next run once per message and are longer than they would be elsewhere: each call less is
         # 0.1 of the 3 µs that are ours (bench: micro).
-        kind, message, rules = self.kind, self.message, InForce.policy
+        kind, message, rules = self.kind, self.message, active_policy()
         if ambient:
             outer: Any = ambient.get(SCOPE_KEY)
             if outer is not None and (outer.message is message or is_of(outer, kind, message)):
@@ -178,11 +178,13 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
             return None
         pairs = kind.carrier.pairs(kind.headers(message))
         origin = None
-        creation = context.common(pairs)
+        creation = context.fast_extract(pairs)
         # Of an uncommon carrier `origin_of` asks itself, when it knows whether there is a context in it.
-        beside = None if creation is None or kind.beside is None else kind.beside(message, creation is not NOTHING)
-        if creation is None or beside is not None:
-            origin = origin_of(kind, message, rules.duplicates, beside)
+        sidecar = None
+        if creation is not None and kind.sidecar_context is not None:
+            sidecar = kind.sidecar_context(message, creation is not NOTHING)
+        if creation is None or sidecar is not None:
+            origin = origin_of(kind, message, rules.duplicates, sidecar)
             creation = origin.span_context
             if origin.problems:
                 count_malformed(kind.system, origin.problems)
@@ -243,7 +245,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
                 name = semconv.span_name(attributes)
                 return traced.tracer.start_span(name, Context(around), _CONSUMER, attributes, links)
         except Exception as error:
-            survived("the start of a span", error)
+            log_internal_error("the start of a span", error)
         return NonRecordingSpan(creation) if creation is not None else None
 
     def _described(self) -> Attributes:
@@ -267,7 +269,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
                 found.queue_duration.record(waited, attributes)
             return Timing(found.process_duration, attributes)
         except Exception as error:
-            survived("a metric", error)
+            log_internal_error("a metric", error)
             return None
 
 
@@ -302,7 +304,7 @@ def mark_failed(span: Span, error: BaseException | str) -> None:
         span.set_status(Status(StatusCode.ERROR, semconv.error_text(error, type(error).__name__)))
         span.record_exception(error)
     except Exception as failure:  # an exception whose text cannot be had
-        survived("the record of an exception", failure)
+        log_internal_error("the record of an exception", failure)
 
 
 def _around(ambient: Context, origin: Origin | None) -> dict[str, object]:

@@ -14,10 +14,10 @@ from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, origin_of, type_of
 from unbroken.messaging.metrics import add, instruments, labels, seconds_since
-from unbroken.messaging.policy import InForce
+from unbroken.messaging.policy import active_policy
 from unbroken.messaging.process import RECEIVE_KEY, is_counted, mark_failed
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.tracing import survived, tracing
+from unbroken.messaging.tracing import log_internal_error, tracing
 from unbroken.propagation.context import SPAN_KEY, attach, current, detach, is_suppressed
 
 
@@ -77,7 +77,7 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         try:
             inside = self._open(current())
         except Exception as error:
-            survived("receive", error)
+            log_internal_error("receive", error)
             return self.span
         if inside is not None:
             self._token = attach(inside)
@@ -98,10 +98,10 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
                 finally:
                     self.span.end()
         except Exception as failure:
-            survived("receive", failure)
+            log_internal_error("receive", failure)
 
     def _open(self, ambient: Context) -> Context | None:
-        rules = InForce.policy
+        rules = active_policy()
         messages = [
             (kind, message)
             for kind, message in self._messages
@@ -129,7 +129,7 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
                 )
                 values[SPAN_KEY] = self.span
         except Exception as error:
-            survived("the start of a span", error)
+            log_internal_error("the start of a span", error)
         return Context(values)
 
     def _attributes(self, messages: list[tuple[MessageType, object]]) -> Attributes:
@@ -156,6 +156,6 @@ def _links(kind: MessageType, message: object) -> list[Link]:
     if origin.span_context is None:
         return []
     attributes = kind.attributes(message)
-    varying = {name: attributes[name] for name in kind.varying if name in attributes}
+    differing = {name: attributes[name] for name in kind.per_message_attributes if name in attributes}
     creators: tuple[SpanContext, ...] = (origin.span_context, *origin.others)
-    return [Link(creator, varying) for creator in creators]
+    return [Link(creator, differing) for creator in creators]

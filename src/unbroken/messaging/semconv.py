@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from unbroken.messaging.policy import InForce
+from unbroken.messaging.policy import active_policy
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 
@@ -63,10 +63,10 @@ DEATH_REASON = "unbroken.message.death.reason"
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 """Boundaries of the duration histograms, in seconds."""
 
-KAFKA_VARYING = (PARTITION, KAFKA_OFFSET, KAFKA_KEY, KAFKA_TOMBSTONE)
+KAFKA_PER_MESSAGE = (PARTITION, KAFKA_OFFSET, KAFKA_KEY, KAFKA_TOMBSTONE)
 """What differs between the records of a batch."""
 
-RABBITMQ_VARYING = (
+RABBITMQ_PER_MESSAGE = (
     RABBITMQ_ROUTING_KEY,
     RABBITMQ_DELIVERY_TAG,
     MESSAGE_ID,
@@ -118,7 +118,7 @@ def kafka_process(topic: str, partition: int | None, offset: int | None, key: ob
         PARTITION: f"{partition}",
         KAFKA_OFFSET: offset,
     }
-    if key is not None and InForce.policy.message_key:
+    if key is not None and active_policy().message_key:
         try:
             attributes[KAFKA_KEY] = key.decode() if type(key) is bytes else _text(key)
         except ValueError:
@@ -149,7 +149,7 @@ def kafka_send(
     }
     if partition is not None and partition >= 0:
         attributes[PARTITION] = f"{partition}"
-    if key is not None and InForce.policy.message_key:
+    if key is not None and active_policy().message_key:
         try:
             attributes[KAFKA_KEY] = key.decode() if type(key) is bytes else _text(key)
         except ValueError:

@@ -12,10 +12,10 @@ from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, Span
 from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
 from unbroken.messaging.metrics import Instruments, Timing, add, count_left_out, failed, instruments, labels
-from unbroken.messaging.policy import InForce
+from unbroken.messaging.policy import active_policy
 from unbroken.messaging.process import SCOPE_KEY, mark_failed
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.tracing import say_once, survived, tracing
+from unbroken.messaging.tracing import log_internal_error, tracing, warn_once
 from unbroken.propagation import context
 from unbroken.propagation.carriers import ATTRIBUTES, MAPPING, NO_NAMES, Carrier, Fields, carrier_of
 from unbroken.propagation.context import (
@@ -72,7 +72,7 @@ class Sending:
         """Say on the span, in a metric and once in the log which fields the message had no room for."""
         self.span.set_attribute(semconv.LEFT_OUT, fields)
         count_left_out(system, fields)
-        say_once(f"a message has all the headers that its broker allows: it is sent without {', '.join(fields)}")
+        warn_once(f"a message has all the headers that its broker allows: it is sent without {', '.join(fields)}")
 
     def end(self, error: BaseException | str | None = None, attributes: Attributes | None = None) -> None:
         """End the span, once; later calls do nothing.
@@ -93,7 +93,7 @@ class Sending:
                 finally:
                     span.end()
         except Exception as failure:
-            survived("send", failure)
+            log_internal_error("send", failure)
 
 
 class send:  # noqa: N801 - read as a statement, like contextlib.suppress
@@ -123,7 +123,7 @@ class send:  # noqa: N801 - read as a statement, like contextlib.suppress
     def __enter__(self) -> Sending:
         if self._token is not None:
             raise OpenTwice(self)
-        self._sending = begin(self._destination, self._headers, self._described, self._carrier)
+        self._sending = start_send(self._destination, self._headers, self._described, self._carrier)
         if (inside := self._sending.context) is not None:
             self._token = attach(inside)
         return self._sending
@@ -149,7 +149,7 @@ class send:  # noqa: N801 - read as a statement, like contextlib.suppress
 _SYSTEMS: dict[str, tuple[str, Carrier | None]] = {"rabbitmq": ("publish", MAPPING), "aws_sqs": ("send", ATTRIBUTES)}
 
 
-def begin(
+def start_send(
     destination: str, headers: Any, describe: Callable[[], Attributes], carrier: Carrier | None = None
 ) -> Sending:
     """Start to send one message: its span, not current, and its headers.
@@ -164,7 +164,7 @@ def begin(
         UnknownCarrier: headers in a shape that no client takes.
     """
     ambient = current()
-    if (ambient and is_suppressed(ambient)) or (InForce.policy.selective and not InForce.policy.covers(destination)):
+    if (ambient and is_suppressed(ambient)) or (active_policy().selective and not active_policy().covers(destination)):
         return Sending(headers, None, INVALID_SPAN)
     if carrier is None:
         carrier = carrier_of(headers)
@@ -172,31 +172,31 @@ def begin(
         outer: Any = ambient.get(SENDING_KEY)
         if outer is not None and outer.covers(destination, ambient):
             return _covered(headers, carrier, ambient)
-        return _begun(destination, headers, carrier, ambient, describe)
+        return _start(destination, headers, carrier, ambient, describe)
     except Exception as error:
-        survived("send", error)
+        log_internal_error("send", error)
     fields, names = context.fields_of(ambient)
     return Sending(carrier.replaced(headers, fields, names), None, INVALID_SPAN)
 
 
 def _covered(headers: Any, carrier: Carrier, around: Context) -> Sending:
     """Return what is sent beneath the span of the same message, with its context; the headers may hold it already."""
-    if context.origin(carrier.pairs(headers), InForce.policy.duplicates).span_context is None:
+    if context.extract_origin(carrier.pairs(headers), active_policy().duplicates).span_context is None:
         headers = carrier.replaced(headers, *context.fields_of(around))
     return Sending(headers, None, INVALID_SPAN)
 
 
-def _begun(
+def _start(
     destination: str, headers: Any, carrier: Carrier, around: Context, describe: Callable[[], Attributes]
 ) -> Sending:
     pairs = carrier.pairs(headers)
-    is_empty = not headers or context.common(pairs) is NOTHING  # the rule: no propagation field among them
+    is_empty = not headers or context.fast_extract(pairs) is NOTHING  # the rule: no propagation field among them
     ambient: Any = around.get(SPAN_KEY)
     parent: SpanContext | None = ambient.get_span_context() if ambient is not None else None
     if parent is not None and not parent.is_valid:
         parent = None
     kept: SpanContext | None = None
-    if not is_empty and (origin := context.origin(pairs, InForce.policy.duplicates)).span_context is not None:
+    if not is_empty and (origin := context.extract_origin(pairs, active_policy().duplicates)).span_context is not None:
         if parent is None:
             parent = origin.span_context
             around = Context({**around, **context.context_of(origin)})
@@ -213,7 +213,7 @@ def _begun(
         if (found := instruments()) is not None:
             sending.timed(found, describe())
     except Exception as error:
-        survived("send", error)
+        log_internal_error("send", error)
     return sending
 
 
@@ -226,7 +226,7 @@ def _span(
     """Return the span of the message, None where none is wanted or none can be had."""
     try:
         traced = tracing()
-        if traced.tracer is None or not InForce.policy.spans:
+        if traced.tracer is None or not active_policy().spans:
             return None
         if parent is not None and traced.drops(parent):
             return NonRecordingSpan(traced.dropped_child(parent))
@@ -236,7 +236,7 @@ def _span(
         attributes = describe()
         return traced.tracer.start_span(semconv.span_name(attributes), around, kind, attributes, links)
     except Exception as error:
-        survived("the start of a span", error)
+        log_internal_error("the start of a span", error)
         return None
 
 

@@ -12,11 +12,11 @@ from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, Span
 from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
 from unbroken.messaging.metrics import Timing, instruments, labels, seconds_since
-from unbroken.messaging.policy import InForce, Policy
+from unbroken.messaging.policy import Policy, active_policy
 from unbroken.messaging.process import SCOPE_KEY, mark_failed
 from unbroken.messaging.receipts import recall
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.tracing import survived, tracing
+from unbroken.messaging.tracing import log_internal_error, tracing
 from unbroken.propagation.context import SPAN_KEY, attach, current, detach, is_suppressed
 
 
@@ -67,7 +67,7 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         try:
             inside = self._open(current())
         except Exception as error:
-            survived("settle", error)
+            log_internal_error("settle", error)
             return self
         if inside is not None:
             self._token = attach(inside)
@@ -95,13 +95,13 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
                 finally:
                     span.end()
         except Exception as failure:
-            survived("settle", failure)
+            log_internal_error("settle", failure)
 
     def _open(self, ambient: Context) -> Context | None:
         scope: Any = ambient.get(SCOPE_KEY)
         spans = [_process_span(receipt, scope, self._is_final) for receipt in self._receipts]
         known = [found for found in spans if found is not None]
-        rules = InForce.policy
+        rules = active_policy()
         if is_suppressed(ambient) or (rules.selective and not self._is_covered(rules, known)):
             return None
         attributes: Attributes = {

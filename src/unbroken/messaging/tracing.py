@@ -99,14 +99,14 @@ _logged: set[tuple[str, type[BaseException]]] = set()
 _said: set[str] = set()
 
 
-def survived(where: str, error: Exception) -> None:
+def log_internal_error(where: str, error: Exception) -> None:
     """Log an exception of the telemetry itself, once per place and class: it must not reach the application."""
     if (where, type(error)) not in _logged:
         _logged.add((where, type(error)))
         _logger.error("telemetry failed in %s; the message goes on without it (logged once)", where, exc_info=error)
 
 
-def say_once(text: str) -> None:
+def warn_once(text: str) -> None:
     """Log a warning about messages, once per text."""
     if text not in _said:
         _said.add(text)

@@ -132,9 +132,9 @@ def extract(headers: object, *, duplicates: w3c.Duplicates = "last") -> Context:
     if duplicates != "last":
         w3c.known_duplicates(duplicates)
     pairs = carrier_of(headers).pairs(headers)
-    if (creation := common(pairs)) is not None:
+    if (creation := fast_extract(pairs)) is not None:
         return context_of_creation(creation)
-    return context_of(read(pairs, duplicates))
+    return context_of(full_extract(pairs, duplicates))
 
 
 def context_of_creation(creation: SpanContext) -> Context:
@@ -142,11 +142,11 @@ def context_of_creation(creation: SpanContext) -> Context:
     return Context({SPAN_KEY: NonRecordingSpan(creation)}) if creation is not NOTHING else Context()
 
 
-def origin(pairs: Pairs, duplicates: w3c.Duplicates = "last") -> Origin:
+def extract_origin(pairs: Pairs, duplicates: w3c.Duplicates = "last") -> Origin:
     """Return what the pairs carry, by the shortest way; never raises, whatever they are."""
-    creation = common(pairs)
+    creation = fast_extract(pairs)
     if creation is None:
-        return read(pairs, duplicates)
+        return full_extract(pairs, duplicates)
     return Origin(None if creation is NOTHING else creation, None)
 
 
@@ -220,7 +220,7 @@ def fields_of(context: Context, span: Any = None) -> tuple[Fields, Names]:
     return fields, names
 
 
-def common(pairs: Pairs) -> SpanContext | None:  # noqa: C901 - every call less is felt: see ARCHITECTURE, Two paths
+def fast_extract(pairs: Pairs) -> SpanContext | None:  # noqa: C901 - every call less is felt: see ARCHITECTURE, Two paths
     """Return the creation context of the common header set, `NOTHING` where there is none, None for any other set.
 
     Common: W3C propagators, one `traceparent` in lower case, well-formed and of version 00, at most one `tracestate`
@@ -255,7 +255,7 @@ def common(pairs: Pairs) -> SpanContext | None:  # noqa: C901 - every call less 
     return None
 
 
-def read(pairs: Pairs, duplicates: w3c.Duplicates = "last") -> Origin:
+def full_extract(pairs: Pairs, duplicates: w3c.Duplicates = "last") -> Origin:
     """Return what the pairs carry, by the full reader; never raises, whatever they are."""
     used = propagators.in_use()
     if used.foreign is not None:
