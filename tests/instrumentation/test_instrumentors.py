@@ -1,5 +1,6 @@
 """Every instrumentor: twice is once, and `uninstrument` leaves every name as it was."""
 
+import dataclasses
 import gc
 import importlib
 import logging
@@ -42,7 +43,7 @@ def names(instrumentor: Any) -> dict[tuple[int, str], Any]:
     """What stands in every namespace of the client's package, and of the owners of the patches."""
     package = CLIENTS[type(instrumentor).__module__.rpartition(".")[2]]
     modules = [module for path, module in list(sys.modules.items()) if path.partition(".")[0] == package]
-    owners = [patch.owner for patch in instrumentor.patches()]
+    owners = [patch.owner for patch in importlib.import_module(instrumentor.client).ZERO_CODE.patches()]
     return {(id(owner), name): value for owner in [*modules, *owners] for name, value in vars(owner).items()}
 
 
@@ -91,7 +92,8 @@ def test_an_error_of_ours_stops_no_other_instrumentation(
         raise AttributeError("a version of the client that nobody has seen")
 
     monkeypatch.setattr(tracing, "_logged", set())
-    monkeypatch.setattr(instrumentor, "patches", broken)
+    client = importlib.import_module(instrumentor.client)
+    monkeypatch.setattr(client, "ZERO_CODE", dataclasses.replace(client.ZERO_CODE, patches=broken))
     instrumentor.instrument()
     assert "nobody has seen" in caplog.text
 

@@ -17,7 +17,7 @@ from aio_pika.queue import QueueIterator
 from aio_pika.tools import ensure_awaitable
 
 from unbroken.clients.aio_pika_facts import channel_of, see, server_of
-from unbroken.clients.patches import Patch
+from unbroken.clients.patches import Patch, ZeroCode
 from unbroken.clients.rabbitmq_facts import RETURNED, is_made, once, publishing, server, settling, start_publish
 from unbroken.clients.rabbitmq_frames import fitted
 from unbroken.messaging.polled import PollScope, PollSwitch
@@ -286,3 +286,5 @@ POLLS: tuple[Patch, ...] = (
     *(Patch(kind, "__anext__", _polls) for kind in _ITERATORS),
     Patch(QueueIterator, "close", _closes),
 )
+
+ZERO_CODE = ZeroCode(lambda: (*PATCHES, *POLLS), POLLING)

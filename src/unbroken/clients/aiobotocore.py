@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from aiobotocore.client import AioClientCreator
 
 from unbroken.clients import sqs_calls, sqs_zero_code
-from unbroken.clients.patches import Patch
+from unbroken.clients.patches import Patch, ZeroCode
 from unbroken.clients.sqs_guard import Guard, Guarded
 from unbroken.messaging.polled import PollSwitch
 
@@ -66,3 +66,5 @@ def _create_client(create: Callable[..., Awaitable[Any]]) -> Callable[..., Await
 
 PATCHES = (Patch(AioClientCreator, "create_client", _create_client),)
 """What zero-code instrumentation replaces: every client made from then on is instrumented."""
+
+ZERO_CODE = ZeroCode(lambda: PATCHES, POLLING)

@@ -19,7 +19,7 @@ import aiokafka
 from unbroken.clients.aiokafka import Batch, client_attributes, consumer_attributes, deliver
 from unbroken.clients.kafka_facts import TracedProducerMixin
 from unbroken.clients.kafka_zero_code import Consumers, Method
-from unbroken.clients.patches import Patch
+from unbroken.clients.patches import Patch, ZeroCode
 from unbroken.messaging import semconv
 from unbroken.messaging.send import start_send
 
@@ -86,3 +86,5 @@ PATCHES = [
     Patch(aiokafka.AIOKafkaProducer, "send", _send),
     Patch(aiokafka.AIOKafkaProducer, "create_batch", _create_batch),
 ]
+
+ZERO_CODE = ZeroCode(lambda: PATCHES, CONSUMERS.polling)

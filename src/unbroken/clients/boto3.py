@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 from botocore.client import ClientCreator
 
 from unbroken.clients import sqs_calls, sqs_zero_code
-from unbroken.clients.patches import Patch
+from unbroken.clients.patches import Patch, ZeroCode
 from unbroken.clients.sqs_guard import Guard, Guarded
 from unbroken.messaging.polled import PollSwitch
 
@@ -77,3 +77,5 @@ def _create_client(create: Callable[..., Any]) -> Callable[..., Any]:
 
 PATCHES = (Patch(ClientCreator, "create_client", _create_client),)
 """What zero-code instrumentation replaces: every client made from then on is instrumented."""
+
+ZERO_CODE = ZeroCode(lambda: PATCHES, POLLING)

@@ -22,10 +22,11 @@ from confluent_kafka import cimpl
 from opentelemetry.trace import INVALID_SPAN
 
 from unbroken.clients import confluent_kafka as ours
+from unbroken.clients import early_imports
 from unbroken.clients.confluent_kafka import Reporting, client_attributes, configuration, serialize
 from unbroken.clients.kafka_facts import TracedProducerMixin
 from unbroken.clients.kafka_zero_code import STATE, Consumers, ConsumerState, Method
-from unbroken.clients.patches import Patch
+from unbroken.clients.patches import Patch, ZeroCode
 from unbroken.messaging.polled import PollSwitch
 from unbroken.messaging.send import Sending
 
@@ -276,3 +277,6 @@ def _aio_methods() -> list[Patch]:
         Patch(aio.AIOConsumer, "consume", _batch_later),
         Patch(aio.AIOConsumer, "close", CONSUMERS.wrap_close),
     ]
+
+
+ZERO_CODE = ZeroCode(patches, CONSUMERS.polling, lambda: early_imports.warn("confluent_kafka", NATIVE))

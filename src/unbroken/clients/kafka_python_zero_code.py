@@ -18,7 +18,7 @@ import kafka
 from unbroken.clients.kafka_facts import TracedProducerMixin
 from unbroken.clients.kafka_python import client_attributes, deliver
 from unbroken.clients.kafka_zero_code import Consumers, Method
-from unbroken.clients.patches import Patch
+from unbroken.clients.patches import Patch, ZeroCode
 from unbroken.messaging import semconv
 from unbroken.messaging.send import start_send
 
@@ -74,3 +74,5 @@ PATCHES = [
     Patch(kafka.KafkaConsumer, "close", CONSUMERS.wrap_close),
     Patch(kafka.KafkaProducer, "send", _send),
 ]
+
+ZERO_CODE = ZeroCode(lambda: PATCHES, CONSUMERS.polling)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from unbroken.messaging.polled import PollSwitch
 from unbroken.messaging.tracing import warn_once
 
 _REPLACED = "__unbroken_replaced__"
@@ -35,6 +36,25 @@ class Patch:
     def on(self, owner: object) -> Patch:
         """Return this patch for another owner: one instance of a class that stays as it is."""
         return replace(self, owner=owner)
+
+
+def _warn_of_nothing() -> None:
+    """Every class of the client can be changed in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroCode:
+    """What zero-code instrumentation does to one client: the `ZERO_CODE` of its module.
+
+    Attributes:
+        patches: returns what is replaced.
+        switch: whether the records that its consumers give become current.
+        warn: says in the log what could not be instrumented.
+    """
+
+    patches: Callable[[], Iterable[Patch]]
+    switch: PollSwitch
+    warn: Callable[[], None] = _warn_of_nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.channel import Channel
 from pika.spec import BasicProperties
 
-from unbroken.clients.patches import Patch, install
+from unbroken.clients.patches import Patch, ZeroCode, install
 from unbroken.clients.pika_confirms import confirming, confirms_of, is_beneath
 from unbroken.clients.rabbitmq_facts import (
     SYSTEM,
@@ -382,3 +382,5 @@ PATCHES: tuple[Patch, ...] = (
 """What is replaced on one channel by `traced_channel`, and on the classes by zero-code instrumentation."""
 POLLS: tuple[Patch, ...] = (Patch(BlockingChannel, "basic_get", _polling),)
 """Without a block and without a handler: only for code that cannot be changed."""
+
+ZERO_CODE = ZeroCode(lambda: (*PATCHES, *POLLS), POLLING)

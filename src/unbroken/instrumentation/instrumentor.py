@@ -1,17 +1,17 @@
-"""What the instrumentors of all clients have in common: patches in, rivals aside, and all of it back."""
+"""What the instrumentors of all clients have in common: patches in, contrib aside, and all of it back."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import importlib
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # unchecked there
 
-from unbroken.clients.patches import Patch, install, uninstall
+from unbroken.clients.patches import Patch, ZeroCode, install, uninstall
 from unbroken.instrumentation import environment
-from unbroken.instrumentation.rivals import Aside, Rival
-from unbroken.messaging.polled import PollSwitch
+from unbroken.instrumentation.contrib import Aside, ContribInstrumentor
 from unbroken.messaging.tracing import log_internal_error, warn_once
 
 
@@ -20,28 +20,19 @@ class ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     dependencies: ClassVar[tuple[str, ...]]
     """The client and its versions, as in pyproject.toml."""
-    rivals: ClassVar[tuple[Rival, ...]] = ()
-    """Other instrumentations of this client."""
+    client: ClassVar[str]
+    """The module whose `ZERO_CODE` says what is done to the client; imported when it is instrumented."""
+    contrib: ClassVar[tuple[ContribInstrumentor, ...]] = ()
+    """OpenTelemetry's own instrumentations of this client, which step aside."""
     _installed: list[Patch] | None = None
 
     def __init__(self) -> None:
         if not hasattr(self, "_aside"):  # there is one instance of each class, which is "made" again and again
-            self._aside = Aside(self.rivals)
+            self._aside = Aside(self.contrib)
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return the client and its versions."""
         return self.dependencies
-
-    def patches(self) -> Iterable[Patch]:
-        """Return what is replaced; imports the client."""
-        raise NotImplementedError
-
-    def pollings(self) -> Iterable[PollSwitch]:
-        """Return the switches of the consumers."""
-        raise NotImplementedError
-
-    def warn(self) -> None:
-        """Say in the log what could not be instrumented."""
 
     def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002 - OpenTelemetry names it
         # opentelemetry-instrument asks only what the distribution declares, which is no client.
@@ -60,17 +51,20 @@ class ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _install(self) -> None:
         environment.apply()
         self._aside.step()
-        patches = list(self.patches())
+        zero_code = self._zero_code()
+        patches = list(zero_code.patches())
         install(patches)
         self._installed = patches
-        for polling in self.pollings():
-            polling.start()
-        self.warn()
+        zero_code.switch.start()
+        zero_code.warn()
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002 - OpenTelemetry names it
         if self._installed is not None:
             uninstall(self._installed)
             self._installed = None
-            for polling in self.pollings():
-                polling.stop()
+            self._zero_code().switch.stop()
         self._aside.back()
+
+    def _zero_code(self) -> ZeroCode:
+        found: ZeroCode = importlib.import_module(self.client).ZERO_CODE
+        return found

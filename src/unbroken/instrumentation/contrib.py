@@ -19,7 +19,7 @@ _PACKAGE = "opentelemetry.instrumentation"
 
 
 @dataclass(frozen=True, slots=True)
-class Rival:
+class ContribInstrumentor:
     """An instrumentor of contrib.
 
     Attributes:
@@ -34,15 +34,15 @@ class Rival:
 
 
 class Aside:
-    """The rivals of one instrumentor of ours."""
+    """Contrib's instrumentors of the client of one instrumentor of ours."""
 
-    def __init__(self, rivals: tuple[Rival, ...]) -> None:
-        self._rivals = rivals
+    def __init__(self, instrumentors: tuple[ContribInstrumentor, ...]) -> None:
+        self._instrumentors = instrumentors
         self._patches: list[Patch] = []
         self._were_on: list[Any] = []
 
     def step(self) -> None:
-        """Switch the rivals off that are on, and keep the others from being switched on, whenever they are loaded."""
+        """Switch those off that are on, and keep the others from being switched on, whenever they are loaded."""
         for rival, kind in self._installed():
             try:
                 self._step(rival, kind)
@@ -50,7 +50,7 @@ class Aside:
                 log_internal_error(f"{rival.name} stepping aside", error)
 
     def back(self) -> None:
-        """Let the rivals be as they were."""
+        """Let them be as they were."""
         uninstall(self._patches)
         self._patches.clear()
         for kind in self._were_on:
@@ -63,14 +63,14 @@ class Aside:
                 log_internal_error(f"{kind.__name__} coming back", error)
         self._were_on.clear()
 
-    def _installed(self) -> Iterator[tuple[Rival, Any]]:
-        for rival in self._rivals:
+    def _installed(self) -> Iterator[tuple[ContribInstrumentor, Any]]:
+        for rival in self._instrumentors:
             try:
                 yield rival, getattr(importlib.import_module(f"{_PACKAGE}.{rival.module}"), rival.name)
             except Exception:  # noqa: S112 - not installed, or it does not suit this version of the client
                 continue
 
-    def _step(self, rival: Rival, kind: Any) -> None:
+    def _step(self, rival: ContribInstrumentor, kind: Any) -> None:
         instrumentor = kind()
         if instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()
