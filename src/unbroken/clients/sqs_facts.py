@@ -25,6 +25,7 @@ from unbroken.messaging.semconv import Attributes
 from unbroken.propagation import context, propagators, xray
 from unbroken.propagation.carriers import ATTRIBUTES, AttributesCarrier, Fields, Names
 from unbroken.propagation.context import NO_STATE, Origin
+from unbroken.propagation.w3c import Problem
 
 SYSTEM = "aws_sqs"
 MAX_ENVELOPE = 1 << 20
@@ -274,7 +275,7 @@ def _sidecar_origin(header: object, envelope: Mapping[str, Any] | None) -> Origi
     try:
         parent = xray.parse_trace_header(header)
     except InvalidHeader as problem:
-        return found._replace(problems=(*found.problems, problem))
+        return found._replace(problems=(*found.problems, Problem(problem)))
     if parent is None:
         return found
     segment = SpanContext(parent.trace_id, parent.parent_id, True, TraceFlags(parent.flags), NO_STATE)

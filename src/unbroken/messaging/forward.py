@@ -12,7 +12,7 @@ from unbroken.messaging.process import SCOPE_KEY, is_of
 from unbroken.messaging.semconv import error_text, error_type
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation import context, propagators, w3c
-from unbroken.propagation.carriers import NO_NAMES, Fields, Names, names_of
+from unbroken.propagation.carriers import NO_NAMES, Fields, Names, Pairs, bounded, names_of
 from unbroken.propagation.context import current
 
 ORIGIN = "unbroken-origin"
@@ -24,6 +24,7 @@ MAX_ERROR_LENGTH = 1024
 
 _OURS = (ORIGIN, SOURCE, ATTEMPT, ERROR)
 _OUR_NAMES = names_of(*_OURS)
+_INITIALS = frozenset("uU") | frozenset(b"uU")
 _TRACE_NAMES = names_of("traceparent", "tracestate")
 _BAGGAGE_NAMES = names_of("baggage")
 
@@ -45,16 +46,15 @@ def forward(message: object, *, error: BaseException | None = None) -> Any:
     kind = type_of(message)
     headers = kind.headers(message)
     try:
-        fields, names = _fields(kind, message, error)
+        fields, names = _fields(kind, message, kind.carrier.pairs(headers), error)
         return kind.carrier.replaced(headers, fields, names)
     except Exception as failure:
         log_internal_error("forward", failure)
         return kind.carrier.replaced(headers, [], NO_NAMES)
 
 
-def _fields(kind: MessageType, message: object, error: BaseException | None) -> tuple[Fields, Names]:
-    pairs = kind.carrier.pairs(kind.headers(message))
-    origin = origin_of(kind, message)
+def _fields(kind: MessageType, message: object, pairs: Pairs, error: BaseException | None) -> tuple[Fields, Names]:
+    origin = origin_of(kind, message, pairs=pairs)
     around = current()
     scope: Any = around.get(SCOPE_KEY)
     inside = scope is not None and is_of(scope, kind, message)
@@ -76,16 +76,18 @@ def _stale() -> Names:
     return names | _BAGGAGE_NAMES if used.baggage or used.foreign is not None else names
 
 
-def _named(pairs: Any) -> dict[str, object]:
+def _named(pairs: Pairs) -> dict[str, object]:
     """Return our own named headers: of several the last, of several origins the first, which is the oldest."""
     found: dict[str, object] = {}
-    for pair in pairs:
+    for pair in bounded(pairs):
         try:
             name, value = pair
+            if not name or name[0] not in _INITIALS:
+                continue
             name = (name if isinstance(name, str) else name.decode("latin-1")).lower()
             if name in _OURS and not (name == ORIGIN and ORIGIN in found):
                 found[name] = value
-        except (TypeError, ValueError, AttributeError):
+        except Exception:  # no name of ours
             continue
     return found
 

@@ -17,9 +17,9 @@ from unbroken.errors import UnknownMessage
 from unbroken.messaging.policy import active_policy
 from unbroken.messaging.semconv import DESTINATION, Attributes
 from unbroken.propagation import context
-from unbroken.propagation.carriers import Carrier
+from unbroken.propagation.carriers import Carrier, Pairs
 from unbroken.propagation.context import Origin, is_same
-from unbroken.propagation.w3c import Duplicates, known_duplicates
+from unbroken.propagation.w3c import Duplicates, known_duplicates, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,11 @@ def extract(source: object, *, duplicates: Duplicates | None = None) -> Context:
 
 
 def origin_of(
-    kind: MessageType, message: object, duplicates: Duplicates | None = None, sidecar: Origin | None = None
+    kind: MessageType,
+    message: object,
+    duplicates: Duplicates | None = None,
+    sidecar: Origin | None = None,
+    pairs: Pairs | None = None,
 ) -> Origin:
     """Return what the headers of a message, and what came beside them, say about where it comes from.
 
@@ -142,8 +146,13 @@ def origin_of(
         message: of this kind.
         duplicates: what several different `traceparent` values mean (default: the policy in force).
         sidecar: what came beside, where that was read already.
+        pairs: of its headers, where they were read already; then the fast path is not asked (again).
     """
-    origin = context.extract_origin(kind.carrier.pairs(kind.headers(message)), duplicates or active_policy().duplicates)
+    rule = duplicates or active_policy().duplicates
+    if pairs is None:
+        origin = context.extract_origin(kind.carrier.pairs(kind.headers(message)), rule)
+    else:
+        origin = context.full_extract(pairs, rule)
     if sidecar is None and kind.sidecar_context is not None:
         sidecar = kind.sidecar_context(message, origin.span_context is not None)
     return origin if sidecar is None else _with_sidecar(sidecar, origin)
@@ -152,7 +161,7 @@ def origin_of(
 def _with_sidecar(found: Origin, origin: Origin) -> Origin:
     """Return the origin with what came beside the headers: all of it where they hold no context, else a link."""
     known = origin.span_context
-    problems = (*origin.problems, *found.problems)
+    problems = together((*origin.problems, *found.problems))
     if known is None:
         return found._replace(baggage=origin.baggage or found.baggage, problems=problems)
     if found.span_context is None or is_same(found.span_context, known):

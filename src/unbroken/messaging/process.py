@@ -254,7 +254,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
             attributes.update(self.kind.consumer(self._consumer))
         if self._attributes is not None:
             attributes.update(self._attributes)
-        return attributes
+        return semconv.exportable(attributes)
 
     def _timed(self, found: Instruments, ambient: Context) -> Timing | None:
         try:

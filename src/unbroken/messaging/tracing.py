@@ -60,7 +60,7 @@ def tracing() -> Tracing:
     provider = _global._TRACER_PROVIDER if _global is not None else trace.get_tracer_provider()  # noqa: SLF001
     if provider is not _provider:
         # Asks by the public function, which may load a provider (OTEL_PYTHON_TRACER_PROVIDER).
-        _tracing = _of(trace.get_tracer(SCOPE, _version(), schema_url=SCHEMA_URL))
+        _tracing = _of(trace.get_tracer(SCOPE, version(), schema_url=SCHEMA_URL))
         _provider = provider
     return _tracing
 
@@ -89,7 +89,8 @@ def _of(tracer: Tracer) -> Tracing:
     )
 
 
-def _version() -> str:
+def version() -> str:
+    """Return the version of unbroken, for the scope of what it makes."""
     from unbroken import __version__
 
     return __version__
