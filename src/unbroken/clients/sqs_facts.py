@@ -8,7 +8,6 @@ named after the clients stand on it.
 from __future__ import annotations
 
 import functools
-import json
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from opentelemetry.trace import SpanContext, TraceFlags
 
+from unbroken.clients.sns_envelope import read_envelope
 from unbroken.errors import InvalidHeader, UnknownMessage
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
@@ -249,12 +249,7 @@ def sns_attributes(body: object) -> Mapping[str, Any] | None:
     """
     if not isinstance(body, str) or len(body) > MAX_ENVELOPE or '"MessageAttributes"' not in body:
         return None
-    if not body.lstrip().startswith("{") or '"Notification"' not in body:
-        return None
-    try:
-        envelope = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
+    envelope = read_envelope(body) if '"Notification"' in body else {}
     if envelope.get("Type") != "Notification":
         return None
     return _mapping(envelope.get("MessageAttributes"))

@@ -18,7 +18,7 @@ Fields = list[tuple[str, bytes]]
 """What propagation writes: names and UTF-8 octets, in order."""
 
 
-MAX_HEADERS = 16_384
+MAX_HEADERS = 8192
 """Headers of a message that are looked at: of more, the first half and the last. A tenth of that is unheard of."""
 MAX_ATTRIBUTES = 1024
 """The same of message attributes, of which SQS allows ten; an SNS envelope may hold more."""

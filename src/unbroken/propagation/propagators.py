@@ -16,6 +16,8 @@ from unbroken.errors import InvalidHeader
 from unbroken.propagation.carriers import NO_NAMES, Fields, Names, Pairs, bounded, names_of
 from unbroken.propagation.w3c import Duplicates
 
+MAX_NAMED = 4096
+"""Headers that a propagator is given; of more, the first half and the last."""
 MAX_VALUES = 64
 """Values of one name that a propagator is given, and names that begin like baggage of theirs."""
 MAX_TEXT = 32_768
@@ -87,7 +89,7 @@ class _Texts:
         self._room = MAX_TEXT
         self._read: dict[str, list[str]] = {}
         self._named: dict[str, list[Any]] = {}
-        for pair in bounded(pairs):
+        for pair in bounded(pairs, MAX_NAMED):
             try:
                 name, _ = pair
                 self._named.setdefault(name.lower(), []).append(pair)
@@ -113,30 +115,28 @@ class _Texts:
                 baggage += 1
                 if baggage > MAX_VALUES or not self.values(key):
                     continue
-            elif not any(_is_text(value) for _, value in pairs):
+            elif all(_decoded(value) is None for _, value in pairs):
                 continue
             names.append(pairs[0][0])
         return names
 
     def _text(self, value: object) -> str | None:
-        """Return a value as text; what is not UTF-8, or has no room any more, is no value for a propagator."""
-        if not isinstance(value, (str, bytes, bytearray)) or len(value) > self._room:
+        """Return a value as text, None where there is no room for it any more."""
+        text = _decoded(value)
+        if text is None or len(text) > self._room:
             return None
-        try:
-            text = value if isinstance(value, str) else value.decode()
-        except ValueError:
-            return None
-        self._room -= len(value)
+        self._room -= len(text)
         return text
 
 
-def _is_text(value: object) -> bool:
+def _decoded(value: object) -> str | None:
+    """Return a value as text; what is not UTF-8 is no value for a propagator."""
     if isinstance(value, str):
-        return True
+        return value
     try:
-        return isinstance(value, (bytes, bytearray)) and value.decode() is not None
+        return value.decode() if isinstance(value, (bytes, bytearray)) else None
     except ValueError:
-        return False
+        return None
 
 
 class _TextsGetter(Getter[_Texts]):

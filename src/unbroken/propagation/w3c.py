@@ -367,9 +367,11 @@ def _values(pairs: Iterable[Any]) -> dict[str, list[object]]:
             field = _FIELD_OF.get(name.lower())
         except Exception:
             continue
+        if field is None:
+            continue
         if field in newest:
             newest[field].append(value)
-        elif field is not None and len(values := first[field]) <= MAX_LISTS:  # one more shows that there are more
+        elif len(values := first[field]) <= MAX_LISTS:  # one more shows that there are more
             values.append(value)
     return {**first, **{field: list(values) for field, values in newest.items()}}
 
@@ -408,8 +410,8 @@ def _members(octets: bytes, most: int) -> Iterator[str]:
 
     The last of `most` + 1 is all the rest: a mebibyte of commas is not split.
     """
-    for text in octets.decode("latin-1").split(",", most):
-        yield text.strip(" \t")
+    for member in octets.split(b",", most):
+        yield member.strip(b" \t").decode("latin-1")
 
 
 def _baggage_member_of(text: str) -> tuple[str, BaggageValue] | str:
