@@ -25,7 +25,7 @@ from unbroken.messaging.semconv import Attributes
 from unbroken.propagation import context, propagators, xray
 from unbroken.propagation.carriers import ATTRIBUTES, AttributesCarrier, Fields, Names
 from unbroken.propagation.context import NO_STATE, Origin
-from unbroken.propagation.w3c import Problem
+from unbroken.propagation.problems import Problem
 
 SYSTEM = "aws_sqs"
 MAX_ENVELOPE = 1 << 20

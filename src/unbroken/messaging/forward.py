@@ -13,7 +13,7 @@ from unbroken.messaging.semconv import error_text, error_type
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation import context, propagators, w3c
 from unbroken.propagation.carriers import NO_NAMES, Fields, Names, Pairs, bounded, names_of
-from unbroken.propagation.context import current
+from unbroken.propagation.context import NOTHING, Origin, current
 
 ORIGIN = "unbroken-origin"
 SOURCE = "unbroken-source"
@@ -54,7 +54,11 @@ def forward(message: object, *, error: BaseException | None = None) -> Any:
 
 
 def _fields(kind: MessageType, message: object, pairs: Pairs, error: BaseException | None) -> tuple[Fields, Names]:
-    origin = origin_of(kind, message, pairs=pairs)
+    creation = context.fast_extract(pairs)
+    if creation is None or kind.sidecar_context is not None:
+        origin = origin_of(kind, message, pairs=pairs)
+    else:
+        origin = Origin(None if creation is NOTHING else creation, None)
     around = current()
     scope: Any = around.get(SCOPE_KEY)
     inside = scope is not None and is_of(scope, kind, message)
@@ -87,7 +91,7 @@ def _named(pairs: Pairs) -> dict[str, object]:
             name = (name if isinstance(name, str) else name.decode("latin-1")).lower()
             if name in _OURS and not (name == ORIGIN and ORIGIN in found):
                 found[name] = value
-        except Exception:  # no name of ours
+        except (TypeError, ValueError, AttributeError, LookupError):  # no name of ours
             continue
     return found
 

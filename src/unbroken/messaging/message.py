@@ -19,7 +19,8 @@ from unbroken.messaging.semconv import DESTINATION, Attributes
 from unbroken.propagation import context
 from unbroken.propagation.carriers import Carrier, Pairs
 from unbroken.propagation.context import Origin, is_same
-from unbroken.propagation.w3c import Duplicates, known_duplicates, together
+from unbroken.propagation.problems import together
+from unbroken.propagation.w3c import Duplicates, known_duplicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ def origin_of(
         message: of this kind.
         duplicates: what several different `traceparent` values mean (default: the policy in force).
         sidecar: what came beside, where that was read already.
-        pairs: of its headers, where they were read already; then the fast path is not asked (again).
+        pairs: of its headers, where they were read already; then the fast path is not asked again.
     """
     rule = duplicates or active_policy().duplicates
     if pairs is None:
