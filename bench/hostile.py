@@ -119,7 +119,7 @@ SHAPES = (
     Shape("`x-death`", lambda: [PARENT, ("x-death", [{"count": 2**62, "queue": "q"}] * 30_000)], (AMQP,)),
     Shape("`x-death` of one queue", lambda: [PARENT, ("x-death", [{"count": 1, "queue": "q" * MIB}])], (AMQP,)),
     Shape("`uberctx-` with Jaeger", named(lambda number: f"uberctx-{number}"), TABLES, "jaeger"),
-    Shape("`uberctx-` of percents with Jaeger", named(lambda number: f"uberctx-{number}", b"%C3" * 400), TABLES, "jaeger"),
+    Shape("`uberctx-` of percents, with Jaeger", named(lambda n: f"uberctx-{n}", b"%C3" * 400), TABLES, "jaeger"),
     Shape("`uber-trace-id` with Jaeger", many("uber-trace-id"), (KAFKA,), "jaeger"),
     Shape("names all different, with Jaeger", named(lambda number: f"{number:x}", b"\xff"), TABLES, "jaeger"),
     Shape("`b3` with B3", many("b3"), (KAFKA,), "b3"),

@@ -14,9 +14,10 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from tests.messaging.telemetry import OTHER, TRACED, Finished, counts, message, points
-from unbroken import process, receive, send
+from unbroken import __version__, process, receive, send
 from unbroken.messaging import metrics
 from unbroken.messaging.send import start_send
+from unbroken.messaging.settle import settle
 
 PROCESS = "messaging.process.duration"
 OPERATION = "messaging.client.operation.duration"
@@ -188,6 +189,74 @@ def test_what_is_malformed_is_counted_by_field(headers: Any, fields: dict[str, i
     assert {
         attributes["unbroken.carrier.field"]: point.value for attributes, point in points(reader, MALFORMED)
     } == fields
+
+
+@pytest.mark.parametrize(
+    ("headers", "field", "number"),
+    [
+        ([("traceparent", b"")] * 70_000, "traceparent", 128),
+        ([("ce_traceparent", b"")] * 70_000, "traceparent", 128),
+        ([*TRACED, ("tracestate", b" ," * 500_000)], "tracestate", 1),
+        ([("baggage", b" ," * 500_000)], "baggage", 1),
+        ([("baggage", b"\xff")] * 40_000, "baggage", 65),
+        ([("baggage", b",".join([b"bad"] * 100))], "baggage", 65),
+    ],
+)
+def test_what_is_malformed_is_one_problem_of_its_field_with_a_number(
+    headers: Any, field: str, number: int, reader: InMemoryMetricReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    with process(message()):
+        pass
+    found = metrics.instruments()
+    assert found is not None
+    add = found.malformed.add
+    monkeypatch.setattr(found.malformed, "add", lambda amount, about: (calls.append(amount), add(amount, about)))
+    with process(message(headers)):
+        pass
+    ((attributes, point),) = points(reader, MALFORMED)
+    assert (calls, attributes["unbroken.carrier.field"], point.value) == ([number], field, number)
+
+
+def test_ten_thousand_destinations_are_a_bounded_number_of_series(reader: InMemoryMetricReader) -> None:
+    for number in range(10_000):
+        one = message(topic=f"orders.{number}")
+        with receive([one]), process(one), send(f"orders.{number}"):
+            pass
+        with settle("ack", [], {"messaging.system": "other", "messaging.destination.name": f"orders.{number}"}):
+            pass
+    data = reader.get_metrics_data()
+    assert data is not None
+    found = {
+        (metric.name, point.attributes["messaging.operation.name"]): [
+            each.attributes["messaging.destination.name"] for each in metric.data.data_points
+        ]
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points[:1]
+    }
+    assert {name for name, _ in found} == {PROCESS, OPERATION, SENT, CONSUMED, QUEUE} & {name for name, _ in found}
+    destinations = {name for names in found.values() for name in names}
+    assert len(destinations) == 1001
+    assert {"orders.0", "orders.999", "_OTHER"} <= destinations
+
+
+def test_a_new_provider_has_destinations_of_its_own(reader: InMemoryMetricReader) -> None:
+    with process(message(topic="late")):
+        pass
+    assert points(reader, PROCESS)[0][0]["messaging.destination.name"] == "late"
+
+
+def test_the_meter_has_the_version_of_the_tracer(reader: InMemoryMetricReader, finished: Finished) -> None:
+    with process(message()):
+        pass
+    data = reader.get_metrics_data()
+    assert data is not None
+    (scope,) = data.resource_metrics[0].scope_metrics
+    (span,) = finished()
+    assert span.instrumentation_scope is not None
+    assert scope.scope.version == span.instrumentation_scope.version == __version__
 
 
 def test_group_and_server_are_told_and_a_key_is_not(reader: InMemoryMetricReader) -> None:

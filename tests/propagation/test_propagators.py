@@ -247,6 +247,42 @@ def test_a_propagator_that_raises_is_a_problem_of_the_carrier(set_propagator: Se
     assert "broken" in str(problem.first)
 
 
+def test_of_64000_headers_of_baggage_jaeger_is_given_64(set_propagator: SetPropagator) -> None:
+    make, fields = FOREIGN["jaeger"]
+    set_propagator(make())
+    context = extract([*fields, *((f"uberctx-Key{number}", b"%d" % number) for number in range(64_000))])
+    assert ids(context)[:2] == (TRACE_ID, SPAN_ID)
+    assert baggage.get_all(context) == {f"Key{number}": str(number) for number in range(64)}
+
+
+def test_of_very_many_headers_a_propagator_sees_the_first_and_the_last(set_propagator: SetPropagator) -> None:
+    for name, (make, fields) in FOREIGN.items():
+        set_propagator(make())
+        noise = [(f"user-{number}", b"1") for number in range(70_000)]
+        assert ids(extract([*noise, *fields]))[:2] == (TRACE_ID, SPAN_ID), name
+        assert ids(extract([*fields, *noise]))[:2] == (TRACE_ID, SPAN_ID), name
+
+
+def test_a_propagator_is_given_64_values_of_a_name(set_propagator: SetPropagator) -> None:
+    set_propagator(custom := Custom())
+    extract([("a", b"%d" % number) for number in range(1000)])
+    assert custom.extracted == {"a": [str(number) for number in range(999, 935, -1)]}
+
+
+def test_a_value_of_a_mebibyte_is_no_value_for_a_propagator(set_propagator: SetPropagator) -> None:
+    set_propagator(custom := Custom())
+    extract([("a", b"x" * 2**20), ("b", b"1")])
+    assert custom.extracted == {"a": None, "b": ["1"]}
+
+
+def test_headers_of_users_take_no_room_from_a_propagator(set_propagator: SetPropagator) -> None:
+    make, fields = FOREIGN["jaeger"]
+    set_propagator(make())
+    users = [(f"user-{number}", b"x" * 1000) for number in range(100)]
+    context = extract([*users, *fields, ("uberctx-user", b"alice"), ("uberctx-bomb", b"x" * 2**20)])
+    assert (ids(context)[:2], baggage.get_all(context)) == ((TRACE_ID, SPAN_ID), {"user": "alice"})
+
+
 @pytest.mark.parametrize("value", [7, None, b"bytes"])
 def test_a_propagator_that_writes_no_text_writes_nothing(value: object, set_propagator: SetPropagator) -> None:
     set_propagator(Custom(value))

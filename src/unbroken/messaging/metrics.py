@@ -69,6 +69,7 @@ def instruments() -> Instruments | None:
     if provider is not _provider:
         _instruments = _made()  # asks by the public function, which may load a provider (OTEL_PYTHON_METER_PROVIDER)
         _provider = provider
+        _destinations.clear()
     return _instruments
 
 
@@ -84,7 +85,7 @@ MAX_DESTINATIONS = 1000
 """Destinations that have series of their own in one process; `OTHER` stands for all others."""
 OTHER = "_OTHER"
 _destinations: set[str] = set()
-"""The destinations that have series of their own."""
+"""The destinations that have series of their own, with the provider in use."""
 
 
 def labels(attributes: Attributes) -> Attributes:
