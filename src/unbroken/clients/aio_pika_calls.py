@@ -22,6 +22,7 @@ from unbroken.clients.rabbitmq_facts import RETURNED, is_made, once, publishing,
 from unbroken.clients.rabbitmq_frames import fitted
 from unbroken.messaging.polled import PollScope, PollSwitch
 from unbroken.messaging.process import process
+from unbroken.messaging.scope import MessageScope
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending
 from unbroken.messaging.tracing import log_internal_error
@@ -60,8 +61,8 @@ def entering(original: Any) -> Any:
     async def enter(self: Any) -> Any:
         message = await original(self)
         if isinstance(message, aio_pika.IncomingMessage) and _SCOPE not in vars(self):
-            scope = process(message)
-            scope.__enter__()
+            scope = MessageScope(message)
+            scope.open()
             setattr(self, _SCOPE, scope)
         return message
 
@@ -80,9 +81,9 @@ def leaving(original: Any) -> Any:
         try:
             found = await original(self, kind, error, traceback)
         except BaseException as failure:
-            scope.__exit__(type(failure), failure, failure.__traceback__)
+            scope.close(failure)
             raise
-        scope.__exit__(kind, error, traceback)
+        scope.close(error)
         return found
 
     return leave

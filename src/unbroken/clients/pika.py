@@ -50,7 +50,8 @@ from unbroken.clients.rabbitmq_frames import fitted
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
 from unbroken.messaging.polled import PollScope, PollSwitch
-from unbroken.messaging.process import SCOPE_KEY, process
+from unbroken.messaging.process import process
+from unbroken.messaging.scope import SCOPE_KEY
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending
 from unbroken.messaging.tracing import log_internal_error

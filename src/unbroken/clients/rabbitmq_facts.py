@@ -17,8 +17,8 @@ from opentelemetry.trace import INVALID_SPAN
 from unbroken.messaging import semconv
 from unbroken.messaging.metrics import instruments
 from unbroken.messaging.policy import active_policy
-from unbroken.messaging.process import SCOPE_KEY
 from unbroken.messaging.receipts import destination_of, remembered
+from unbroken.messaging.scope import open_scopes
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, start_send
 from unbroken.messaging.settle import settle
@@ -182,31 +182,22 @@ def settling(operation: str, channel: Any, delivery_tag: Any, multiple: Any, ser
     try:
         if active_policy().settle:
             ambient = current()
-            scope: Any = ambient.get(SCOPE_KEY)
-            opened = _receipt_in(scope)
+            opened = {scope.receipt: scope for scope in open_scopes(ambient)}
             one = receipt_of(channel, delivery_tag)
             if multiple:
                 receipts += remembered(functools.partial(_covers, channel, delivery_tag))
-                if _covers(channel, delivery_tag, opened):
-                    receipts.append(opened)
+                receipts += [receipt for receipt in opened if _covers(channel, delivery_tag, receipt)]
             elif one is not None:
-                if one == opened and _is_unseen(ambient):
+                if one in opened and _is_unseen(ambient):
                     return None
                 receipts.append(one)
                 attributes[semconv.RABBITMQ_DELIVERY_TAG] = delivery_tag
-            destinations = {
-                scope.kind.destination(scope.message) if one == opened else destination_of(one) for one in receipts
-            }
+            destinations = {opened[one].destination if one in opened else destination_of(one) for one in receipts}
             if len(destinations) == 1 and (destination := destinations.pop()):
                 put_destination(attributes, destination)
     except Exception as failure:
         log_internal_error("settle", failure)
     return settle(operation, receipts, attributes)
-
-
-def _receipt_in(scope: Any) -> Hashable:
-    """Return the receipt of the message that is being processed, None where there is none."""
-    return scope.kind.receipt(scope.message) if scope is not None and scope.kind.receipt is not None else None
 
 
 def _is_unseen(ambient: Context) -> bool:

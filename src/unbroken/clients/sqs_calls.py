@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from unbroken.clients.sqs_facts import SYSTEM, Queue, Received, queue_at
+from unbroken.clients.sqs_facts import RECEIVED, SYSTEM, Queue, Received, queue_at
 from unbroken.clients.sqs_guard import Guard, Guarded, guard, unguard
-from unbroken.messaging import semconv
+from unbroken.messaging import consumed, semconv
 from unbroken.messaging.forward import ATTEMPT, ERROR, ORIGIN, SOURCE
 from unbroken.messaging.policy import active_policy
 from unbroken.messaging.polled import PollSwitch
@@ -143,7 +143,7 @@ class _Receives(_Call):
         with receive(received, {**queue.attributes, **_request(parsed)}, start_time=self._started):
             pass  # the span is of the poll: how the messages are handled is not known here
         for message in received:
-            message.is_counted = True
+            consumed.note(RECEIVED, message)
 
 
 class _Settles(_Call):

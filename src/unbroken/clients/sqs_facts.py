@@ -90,17 +90,13 @@ def server_at(url: str) -> Attributes:
 
 
 class Received(dict[str, Any]):
-    """A message as an instrumented client gives it: the same dict, which knows its queue. Pickled it is a plain one.
+    """A message as an instrumented client gives it: the same dict, which knows its queue. Pickled it is a plain one."""
 
-    `is_counted` says whether it is in the metrics as consumed.
-    """
-
-    __slots__ = ("is_counted", "queue")
+    __slots__ = ("queue",)
 
     def __init__(self, message: Mapping[str, Any], queue: Queue) -> None:
         super().__init__(message)
         self.queue = queue
-        self.is_counted = False
 
     def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
         return dict, (dict(self),)
@@ -232,7 +228,6 @@ def _type_of(shape: _Shape, carrier: AttributesCarrier = ATTRIBUTES) -> MessageT
         receiving="receive",
         sidecar_context=sidecar,
         receipt=receipt,
-        is_counted=lambda message: getattr(data(message), "is_counted", False),
     )
 
 

@@ -51,14 +51,19 @@ class _Polls:
         context[_ASKED] = isinstance(params, dict) and params.get("MaxNumberOfMessages", 1) == 1  # pyright: ignore[reportUnknownMemberType]
 
     def end(self, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-        """Make the message current that came."""
+        """Make the message current that came, or each of several in its turn."""
         messages: Any = parsed.get("Messages")
+        is_one = context.pop(_ASKED, False)
         # A message as the service gave it is of a queue that is left alone.
-        if context.pop(_ASKED, False) and messages and isinstance(messages[0], Received):
-            caller = _caller()
-            if (polled := self._polled.get(caller)) is None:
-                polled = self._polled[caller] = PollScope(self._polling)
+        if not messages or not isinstance(messages[0], Received):
+            return
+        caller = _caller()
+        if (polled := self._polled.get(caller)) is None:
+            polled = self._polled[caller] = PollScope(self._polling)
+        if is_one:
             polled.enter(messages[0])
+        else:
+            parsed["Messages"] = polled.hand_out(messages)
 
 
 def _caller() -> Any:

@@ -32,7 +32,7 @@ from celery.app.task import Context as Request
 from unbroken.clients import rabbitmq_facts
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
-from unbroken.messaging.process import process
+from unbroken.messaging.scope import MessageScope
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, start_send
 from unbroken.messaging.tracing import log_internal_error, warn_once
@@ -103,7 +103,7 @@ class _Application:
 
 
 _apps: weakref.WeakKeyDictionary[Any, _Application] = weakref.WeakKeyDictionary()
-_running: dict[int, process] = {}
+_running: dict[int, MessageScope] = {}
 """The tasks that are being executed, by the identity of their request, which each scope holds."""
 
 
@@ -217,8 +217,8 @@ def _before_task(task: Any = None, **_: object) -> None:
         attributes = {**_broker(app, "reading"), TASK_NAME: task.name}
         if request.is_eager and not _delivery(request).get("routing_key"):
             attributes[semconv.DESTINATION] = app.conf.task_default_queue
-        scope = process(request, attributes=attributes)
-        scope.__enter__()
+        scope = MessageScope(request, attributes=attributes)
+        scope.open()
         _running[id(request)] = scope
     except Exception as error:
         log_internal_error("the start of a task", error)
@@ -229,10 +229,9 @@ def _after_task(task: Any = None, retval: Any = None, state: str | None = None, 
         scope = _running.pop(id(task.request), None)
         if scope is None:
             return
-        error = _failure(state, retval)
         if state is not None and scope.span.is_recording():
             scope.span.set_attribute(STATE, state)
-        scope.__exit__(type(error) if error is not None else None, error, None)
+        scope.close(_failure(state, retval))
         if not _apps and not _running:
             _disconnect()
     except Exception as error:

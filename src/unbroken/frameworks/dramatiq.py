@@ -19,7 +19,7 @@ from dramatiq.broker import Broker, MessageProxy
 
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
-from unbroken.messaging.process import process
+from unbroken.messaging.scope import MessageScope
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, start_send
 from unbroken.messaging.tracing import log_internal_error
@@ -42,7 +42,7 @@ class UnbrokenMiddleware(Middleware):
 
     def __init__(self) -> None:
         # By the identity of the message, which lives as long as its entry.
-        self._processing: dict[int, process] = {}
+        self._processing: dict[int, MessageScope] = {}
         self._enqueuing: dict[int, _Enqueuing] = {}
 
     # ruff: noqa: ARG002 - dramatiq gives each hook all that it has
@@ -79,8 +79,8 @@ class UnbrokenMiddleware(Middleware):
         try:
             if not _is_in_charge(self, broker):
                 return
-            scope = process(message, attributes=_broker(broker))
-            scope.__enter__()
+            scope = MessageScope(message, attributes=_broker(broker))
+            scope.open()
             self._processing[id(message)] = scope
         except Exception as error:
             log_internal_error("the start of a message", error)
@@ -96,8 +96,7 @@ class UnbrokenMiddleware(Middleware):
         """End the CONSUMER span."""
         scope = self._processing.pop(id(message), None)
         if scope is not None:
-            error = _failure(exception)
-            scope.__exit__(type(error) if error is not None else None, error, None)
+            scope.close(_failure(exception))
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
         """End the CONSUMER span of a message that another middleware does not want to be processed."""

@@ -40,8 +40,8 @@ from unbroken.clients.kafka_facts import Ending, HasClientAttributes, sent
 from unbroken.errors import UnknownMessage
 from unbroken.messaging import forward as forwarding
 from unbroken.messaging import semconv
-from unbroken.messaging.process import process
 from unbroken.messaging.receive import receive
+from unbroken.messaging.scope import MessageScope
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, start_send
 from unbroken.messaging.tracing import log_internal_error, warn_once
@@ -69,11 +69,11 @@ class UnbrokenMiddleware(faststream.BaseMiddleware):
     brokers pass as if it were not there. Instead of FastStream's own telemetry middleware, not beside it.
     """
 
-    __slots__ = ("_block", "_token")
+    __slots__ = ("_scope", "_token")
 
     def __init__(self, msg: Any, /, *, context: Any) -> None:
         super().__init__(msg, context=context)
-        self._block: process | receive | None = None
+        self._scope: MessageScope | receive | None = None
         self._token: Any = None
 
     async def on_receive(self) -> None:
@@ -89,14 +89,13 @@ class UnbrokenMiddleware(faststream.BaseMiddleware):
         self,
         exc_type: type[BaseException] | None = None,  # noqa: ARG002 - FastStream names it
         exc_val: BaseException | None = None,
-        exc_tb: TracebackType | None = None,
+        exc_tb: TracebackType | None = None,  # noqa: ARG002 - FastStream names it
     ) -> bool:
         """Close it, when what the handler returned is published; the exception passes."""
-        block, self._block = self._block, None
-        if block is not None:
+        scope, self._scope = self._scope, None
+        if scope is not None:
             # How a handler tells what becomes of its message (AckMessage, SkipMessage) is no failure of it.
-            error = None if isinstance(exc_val, IgnoredException) else exc_val
-            block.__exit__(type(error) if error is not None else None, error, exc_tb)
+            scope.close(None if isinstance(exc_val, IgnoredException) else exc_val)
         if self._token is not None:
             _handling.reset(self._token)
             self._token = None
@@ -133,10 +132,10 @@ class UnbrokenMiddleware(faststream.BaseMiddleware):
             return  # `get_one` or the reply to a request: no handler of its own runs for this message
         _read_any_header(subscriber)
         consumer = _consumer(subscriber)
-        block = receive(self.msg, consumer) if isinstance(self.msg, tuple) else process(self.msg, consumer)
+        scope = receive(self.msg, consumer) if isinstance(self.msg, tuple) else MessageScope(self.msg, consumer)
         self._token = _handling.set(here)
-        block.__enter__()
-        self._block = block
+        scope.open()
+        self._scope = scope
 
 
 def forward(message: Any, *, error: BaseException | None = None) -> dict[str, Any]:

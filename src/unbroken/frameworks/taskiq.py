@@ -26,7 +26,7 @@ from taskiq.exceptions import NoResultError
 from unbroken.clients.rabbitmq_facts import published_to
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
-from unbroken.messaging.process import process
+from unbroken.messaging.scope import MessageScope
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, start_send
 from unbroken.messaging.tracing import log_internal_error
@@ -172,13 +172,13 @@ class _Kicking:
 class _Execution:
     """The block of one message: from `pre_execute` to `post_execute`, and at the latest to the end of the task."""
 
-    __slots__ = ("_block", "_middleware", "_task", "_token", "error", "message")
+    __slots__ = ("_middleware", "_scope", "_task", "_token", "error", "message")
 
     def __init__(self, middleware: object, message: TaskiqMessage, attributes: Attributes) -> None:
         self.message = message
         self.error: BaseException | None = None
         self._middleware = middleware
-        self._block = process(message, attributes=attributes)
+        self._scope = MessageScope(message, attributes=attributes)
         self._token: Token[_Execution | None] | None = None
         self._task = asyncio.current_task()
 
@@ -188,7 +188,7 @@ class _Execution:
 
     def open(self) -> None:
         """Open the block in the current context."""
-        self._block.__enter__()
+        self._scope.open()
         self._token = _executing.set(self)
         if self._task is not None:
             self._task.add_done_callback(self._abandon)
@@ -201,8 +201,7 @@ class _Execution:
             self._task.remove_done_callback(self._abandon)
         _executing.reset(self._token)
         self._token = None
-        error = self.error
-        self._block.__exit__(type(error) if error is not None else None, error, None)
+        self._scope.close(self.error)
 
     def fail(self, error: BaseException) -> None:
         """Close it with an error of taskiq, if the task itself had none."""
@@ -216,7 +215,7 @@ class _Execution:
         error = self.error
         if error is None and not task.cancelled():
             error = task.exception()
-        self._block.closed(error)
+        self._scope.close(error)
 
 
 _executing: ContextVar[_Execution | None] = ContextVar("unbroken-taskiq-executing", default=None)

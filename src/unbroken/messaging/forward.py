@@ -8,7 +8,7 @@ from opentelemetry.trace import SpanContext
 
 from unbroken.errors import InvalidHeader
 from unbroken.messaging.message import MessageType, origin_of, type_of
-from unbroken.messaging.process import SCOPE_KEY, is_of
+from unbroken.messaging.scope import SCOPE_KEY, find_scope
 from unbroken.messaging.semconv import error_text, error_type
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation import context, propagators, w3c
@@ -56,9 +56,13 @@ def _fields(kind: MessageType, message: object, error: BaseException | None) -> 
     pairs = kind.carrier.pairs(kind.headers(message))
     origin = origin_of(kind, message)
     around = current()
-    scope: Any = around.get(SCOPE_KEY)
-    inside = scope is not None and is_of(scope, kind, message)
-    fields, names = context.fields_of(around if inside else context.context_of(origin))
+    innermost: Any = around.get(SCOPE_KEY)
+    scope = None if innermost is None else find_scope(innermost, kind, message)
+    if scope is not None and scope is innermost:
+        fields, names = context.fields_of(around)
+    else:  # outside of the message's own scope, or inside that of another message
+        span = None if scope is None else scope.span
+        fields, names = context.fields_of(context.context_of(origin), span)
     seen = _named(pairs)
     if first := _first_origin(seen.get(ORIGIN), origin.span_context):
         fields.append((ORIGIN, first))

@@ -42,7 +42,6 @@ class MessageType:
         sidecar_context: a context that comes beside the headers (X-Ray, an SNS envelope), or None; it is told whether
             the headers hold one. It counts where they do not, else its span becomes a link.
         receipt: by what the message is acknowledged or deleted later, unique in this process, or None.
-        is_counted: whether the metrics have counted the message as consumed when its client received it.
     """
 
     system: str
@@ -58,7 +57,6 @@ class MessageType:
     receiving: str = "poll"
     sidecar_context: Callable[[Any, bool], Origin | None] | None = None
     receipt: Callable[[Any], Hashable] | None = None
-    is_counted: Callable[[Any], bool] | None = None
 
     def destination_of(self, message: object, consumer: object) -> str:
         """Return the topic or queue of a message; one that does not know it may be told by what received it."""

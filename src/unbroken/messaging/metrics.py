@@ -40,10 +40,16 @@ class Timing:
         self._attributes = attributes
         self._started = time.perf_counter() - before
 
-    def finish(self, error: BaseException | str | None) -> None:
-        """Record the seconds since the start; a failure is an exception or the broker's error code. Never raises."""
+    def finish(self, error: BaseException | str | None, now: float | None = None) -> None:
+        """Record the seconds since the start; a failure is an exception or the broker's error code. Never raises.
+
+        Args:
+            error: None for a success.
+            now: `time.perf_counter()` of the end, if that is past.
+        """
         try:
-            self._histogram.record(time.perf_counter() - self._started, failed(self._attributes, error))
+            ended = time.perf_counter() if now is None else now
+            self._histogram.record(ended - self._started, failed(self._attributes, error))
         except Exception as failure:
             log_internal_error("a metric", failure)
 

@@ -13,7 +13,7 @@ from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
 from unbroken.messaging.metrics import Instruments, Timing, add, count_left_out, failed, instruments, labels
 from unbroken.messaging.policy import active_policy
-from unbroken.messaging.process import SCOPE_KEY, mark_failed
+from unbroken.messaging.scope import SCOPE_KEY, mark_failed
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import log_internal_error, tracing, warn_once
 from unbroken.propagation import context
