@@ -1,6 +1,7 @@
 """Clients of SQS that are made while the application is instrumented: whose message is current, and until when."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -84,12 +85,17 @@ def test_the_message_is_over_when_its_thread_polls_again(poll: Callable[[], int]
 
 
 def test_threads_that_share_a_client_have_a_message_each(poll: Callable[[], int], spans: Spans, topic: str) -> None:
-    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
-        of_one = one.submit(poll).result()
-        of_other = other.submit(poll).result()
+    both_have_polled = threading.Barrier(2)
+
+    def work() -> tuple[int, int]:
+        polled = poll()
+        both_have_polled.wait()
         assert processed(spans, topic) == 0
-        assert (one.submit(current_trace).result(), other.submit(current_trace).result()) == (of_one, of_other)
-        assert of_one != of_other
+        return polled, current_trace()
+
+    with ThreadPoolExecutor(2) as pool:
+        one, other = [result.result() for result in [pool.submit(work), pool.submit(work)]]
+    assert one[0] == one[1] != other[0] == other[1]
 
 
 def test_the_message_of_a_thread_is_over_when_the_thread_is(poll: Callable[[], int], spans: Spans, topic: str) -> None:

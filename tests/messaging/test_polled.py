@@ -471,7 +471,8 @@ class Consumers(RuleBasedStateMachine):
         return base
 
     def _seen(self, thread: int) -> int:
-        return self.threads[thread].submit(lambda: here().span_id).result()
+        seen: int = self.threads[thread].submit(lambda: here().span_id).result()
+        return seen
 
     def _over(self, consumer: int) -> None:
         if (span := self.current.pop(consumer, None)) is not None:

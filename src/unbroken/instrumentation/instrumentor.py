@@ -12,6 +12,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from unbroken.clients.patches import Patch, ZeroCode, install, uninstall
 from unbroken.instrumentation import environment
 from unbroken.instrumentation.contrib import Aside, ContribInstrumentor
+from unbroken.messaging.pools import confine_work, release_work
 from unbroken.messaging.tracing import log_internal_error, warn_once
 
 
@@ -54,6 +55,7 @@ class ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         zero_code = self._zero_code()
         patches = list(zero_code.patches())
         install(patches)
+        confine_work()
         self._installed = patches
         zero_code.switch.start()
         zero_code.warn()
@@ -63,6 +65,7 @@ class ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             uninstall(self._installed)
             self._installed = None
             self._zero_code().switch.stop()
+            release_work()
         self._aside.back()
 
     def _zero_code(self) -> ZeroCode:

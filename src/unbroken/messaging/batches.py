@@ -18,10 +18,11 @@ from opentelemetry.util.types import Attributes, AttributeValue
 
 from unbroken.messaging.handed_out import PolledScope
 from unbroken.messaging.loop import return_to_living
+from unbroken.messaging.message import origin_of
 from unbroken.messaging.policy import Policy
-from unbroken.messaging.scope import SCOPE_KEY
+from unbroken.messaging.scope import SCOPE_KEY, put_around
 from unbroken.messaging.tracing import log_internal_error
-from unbroken.propagation.context import Origin, current
+from unbroken.propagation.context import SPAN_KEY, Origin, current
 
 _starting = threading.Lock()
 
@@ -46,6 +47,12 @@ class BatchScope(PolledScope):
         except Exception as error:
             log_internal_error("a message of a batch", error)
 
+    def join(self) -> None:
+        """Take note of a block of the message: it is handled."""
+        super().join()
+        if self._unstarted is not None:
+            self._unstarted.start()
+
     def go_on(self) -> None:
         """End the turn of the message."""
         if self.left_at is None:
@@ -58,6 +65,12 @@ class BatchScope(PolledScope):
         """End the span, once, if it was started."""
         if self._unstarted is None or self._unstarted.is_started:
             super().finish(is_late=is_late)
+
+    def _start(self, ambient: Context) -> Context | None:
+        if self._unstarted is None:
+            return super()._start(ambient)
+        around = put_around(ambient, origin_of(self.message_type, self.message))
+        return Context({**around, SPAN_KEY: self._unstarted, SCOPE_KEY: self})
 
     def _begin(
         self,
@@ -104,7 +117,8 @@ class UnstartedSpan(Span):
         """Whether it was used."""
         return self._start is None
 
-    def _started(self) -> Span:
+    def start(self) -> Span:
+        """Start the span, unless it was started before, and return it."""
         if self._start is not None:
             with _starting:
                 if (start := self._start) is not None:
@@ -114,39 +128,39 @@ class UnstartedSpan(Span):
 
     def get_span_context(self) -> SpanContext:
         """Return the context of the span."""
-        return self._started().get_span_context()
+        return self.start().get_span_context()
 
     def is_recording(self) -> bool:
         """Return whether the span is recorded."""
-        return self._started().is_recording()
+        return self.start().is_recording()
 
     def end(self, end_time: int | None = None) -> None:
         """End the span."""
-        self._started().end(end_time)
+        self.start().end(end_time)
 
     def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
         """Set attributes."""
-        self._started().set_attributes(attributes)
+        self.start().set_attributes(attributes)
 
     def set_attribute(self, key: str, value: AttributeValue) -> None:
         """Set an attribute."""
-        self._started().set_attribute(key, value)
+        self.start().set_attribute(key, value)
 
     def add_event(self, name: str, attributes: Attributes = None, timestamp: int | None = None) -> None:
         """Add an event."""
-        self._started().add_event(name, attributes, timestamp)
+        self.start().add_event(name, attributes, timestamp)
 
     def add_link(self, context: SpanContext, attributes: Attributes = None) -> None:
         """Add a link."""
-        self._started().add_link(context, attributes)
+        self.start().add_link(context, attributes)
 
     def update_name(self, name: str) -> None:
         """Change the name."""
-        self._started().update_name(name)
+        self.start().update_name(name)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Set the status."""
-        self._started().set_status(status, description)
+        self.start().set_status(status, description)
 
     def record_exception(
         self,
@@ -156,13 +170,13 @@ class UnstartedSpan(Span):
         escaped: bool = False,
     ) -> None:
         """Record an exception as an event."""
-        self._started().record_exception(exception, attributes, timestamp, escaped)
+        self.start().record_exception(exception, attributes, timestamp, escaped)
 
     def __getattr__(self, name: str) -> Any:
         """Return what the SDK's span has beside the methods of the API."""
         if name.startswith("__"):
             raise AttributeError(name)
-        return getattr(self._started(), name)
+        return getattr(self.start(), name)
 
 
 class MessageBatch(list[Any]):

@@ -22,10 +22,16 @@ def identify(message_type: MessageType, message: object) -> Hashable:
     return id(message) if receipt is None else receipt
 
 
-def note(message_type: MessageType, message: object) -> Hashable:
-    """Note that a message was counted and return the key that `forget` takes."""
+def note(message_type: MessageType, message: object, *, is_kept: bool = False) -> Hashable:
+    """Note that a message was counted and return the key that `forget` takes.
+
+    Args:
+        message_type: how the message is read.
+        message: of this type.
+        is_kept: whether the caller keeps the object until it forgets the key.
+    """
     key = identify(message_type, message)
-    _counted[key] = message if key == id(message) else None
+    _counted[key] = message if key == id(message) and not is_kept else None
     while len(_counted) > MAX_KNOWN:
         try:
             _counted.pop(next(iter(_counted)), None)

@@ -27,15 +27,17 @@ class PolledScope(LoopScope):
         probe: what the application keeps of the record, where that is not the message itself.
     """
 
-    __slots__ = ("_blocks", "_owner", "_probe", "_refs", "key", "left_at")
+    __slots__ = ("_blocks", "_had_block", "_owner", "_probe", "_refs", "key", "left_at")
 
     def __init__(self, message: object, attributes: Attributes | None = None, probe: object = None) -> None:
         super().__init__(message, attributes=attributes)
+        self.is_current = False
         self._probe = probe
         self.key: Hashable = None
         self.left_at: tuple[int, float] | None = None
         """When the loop went on: nanoseconds since the epoch, and `time.perf_counter()`."""
         self._blocks: list[None] = []
+        self._had_block = False
         self._owner = [None]  # `pop` is atomic: of two threads one ends the span
         self._refs = 0
 
@@ -46,6 +48,7 @@ class PolledScope(LoopScope):
     def join(self) -> None:
         """Take note of a block of the record."""
         self._blocks.append(None)
+        self._had_block = True
 
     def part(self, error: BaseException | None) -> None:
         """Take note that a block of the record is closed; the last one ends the span when the loop has gone on."""
@@ -59,7 +62,7 @@ class PolledScope(LoopScope):
         """End the scope, because the loop goes on; the span too, unless somebody else has the record."""
         self.left_at = (time.time_ns(), time.perf_counter())
         self.leave()
-        if not self._blocks and not self.is_passed_on():
+        if not self._blocks and (self._had_block or not self.is_passed_on()):
             self.finish()
 
     @property

@@ -21,7 +21,6 @@ from unbroken.errors import UnknownMessage
 from unbroken.messaging import consumed
 from unbroken.messaging.batches import BatchScope, MessageBatch, leave_batch
 from unbroken.messaging.handed_out import PolledScope, forget, remember
-from unbroken.messaging.pools import confine_work, release_work
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import log_internal_error
 
@@ -44,14 +43,10 @@ class PollSwitch:
 
     def start(self) -> None:
         """Let the records of these consumers become current."""
-        if not self.is_on:
-            confine_work()
         self.is_on = True
 
     def stop(self) -> None:
         """End what is open and open nothing more."""
-        if self.is_on:
-            release_work()
         self.is_on = False
         self.leave_all()
 
@@ -189,7 +184,7 @@ class PollScope:
         except UnknownMessage:
             return None
         remember(scope)
-        consumed.note(scope.message_type, message)
+        consumed.note(scope.message_type, message, is_kept=True)
         self.switch.keep(scope)
         return scope
 

@@ -123,7 +123,7 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
             new = [(kind, message) for kind, message in messages if not consumed.is_counted(kind, message)]
             if new:
                 add(found.consumed, len(new), labels(attributes))
-                self._counted = [consumed.note(kind, message) for kind, message in new]
+                self._counted = [consumed.note(kind, message, is_kept=True) for kind, message in new]
             if self._start_time is not None:
                 waited = seconds_since(self._start_time / 1e9)
                 found.operation_duration.record(waited or 0.0, labels(attributes))

@@ -225,7 +225,7 @@ class MessageScope:
         elif creation is NOTHING:
             creation = None
         self.origin = creation
-        values: dict[str, object] = _around(ambient, origin) if ambient or origin is not None else {}
+        values: dict[str, object] = put_around(ambient, origin) if ambient or origin is not None else {}
         if (
             MessageScope.find_polled is not None
             and (same := MessageScope.find_polled(message_type, message)) is not None
@@ -248,7 +248,7 @@ class MessageScope:
             return None
         # The scope of another message is between them.
         origin = origin_of(self.message_type, self.message)
-        return Context({**_around(ambient, origin), SPAN_KEY: same.span, SCOPE_KEY: same})
+        return Context({**put_around(ambient, origin), SPAN_KEY: same.span, SCOPE_KEY: same})
 
     def _share(self, same: MessageScope) -> Span:
         """Return the span of another scope of the same message, which is this one's too."""
@@ -356,7 +356,7 @@ def mark_failed(span: Span, error: BaseException | str) -> None:
         log_internal_error("the record of an exception", failure)
 
 
-def _around(ambient: Context, origin: Origin | None) -> dict[str, object]:
+def put_around(ambient: Context, origin: Origin | None) -> dict[str, object]:
     """Return what of the ambient context stays around a message: all but the span; the baggage is the message's."""
     values: dict[str, object] = dict(ambient)
     values.pop(BAGGAGE_KEY, None)
