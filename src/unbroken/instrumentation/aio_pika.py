@@ -11,4 +11,4 @@ class AioPikaInstrumentor(ClientInstrumentor):
 
     dependencies = ("aio-pika >= 9.4",)
     client = "unbroken.clients.aio_pika_calls"
-    contrib = (ContribInstrumentor("aio_pika", "AioPikaInstrumentor"),)
+    contrib = (ContribInstrumentor("aio_pika", "AioPikaInstrumentor", ("aio_pika",)),)

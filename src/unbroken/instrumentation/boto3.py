@@ -12,6 +12,6 @@ class Boto3Instrumentor(ClientInstrumentor):
     dependencies = ("boto3 >= 1.34.106",)
     client = "unbroken.clients.boto3"
     contrib = (
-        ContribInstrumentor("boto3sqs", "Boto3SQSInstrumentor"),
+        ContribInstrumentor("boto3sqs", "Boto3SQSInstrumentor", ("boto3", "botocore")),
         ContribInstrumentor("botocore", "BotocoreInstrumentor", only="sqs"),
     )

@@ -11,4 +11,4 @@ class PikaInstrumentor(ClientInstrumentor):
 
     dependencies = ("pika >= 1.3",)
     client = "unbroken.clients.pika"
-    contrib = (ContribInstrumentor("pika", "PikaInstrumentor"),)
+    contrib = (ContribInstrumentor("pika", "PikaInstrumentor", ("pika",)),)
