@@ -10,7 +10,6 @@ from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # unchecked there
 
 from unbroken.clients.patches import Patch, ZeroCode, install, uninstall
-from unbroken.instrumentation import environment
 from unbroken.instrumentation.contrib import Aside, ContribInstrumentor
 from unbroken.messaging.pools import confine_work, release_work
 from unbroken.messaging.tracing import log_internal_error, warn_once
@@ -50,7 +49,6 @@ class ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             self._uninstrument()
 
     def _install(self) -> None:
-        environment.apply()
         self._aside.step()
         zero_code = self._zero_code()
         patches = list(zero_code.patches())

@@ -1,15 +1,14 @@
 """The environment variables: what they mean, and what a wrong one says."""
 
-import logging
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
 
 import pytest
 
-from unbroken import Policy, configure
+from unbroken import Policy
 from unbroken.errors import InvalidVariable
-from unbroken.instrumentation import environment
-from unbroken.instrumentation.environment import settings
-from unbroken.messaging.policy import active_policy
+from unbroken.messaging.environment import read_policy, settings
 
 
 @pytest.mark.parametrize(
@@ -62,26 +61,48 @@ def test_an_empty_variable_is_none() -> None:
     assert settings({"UNBROKEN_SPANS": " "}) == ({}, [])
 
 
-@pytest.fixture
-def not_applied(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The variables have not been read yet."""
-    monkeypatch.setattr(environment._Applied, "done", False)
-    before = configure(Policy())
-    yield
-    configure(before)
-
-
-@pytest.mark.usefixtures("not_applied")
-def test_what_is_wrong_is_one_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.ERROR):
-        environment.apply({"UNBROKEN_SPANS": "maybe"})
-        environment.apply({"UNBROKEN_SPANS": "maybe"})
+def test_what_is_wrong_is_an_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    assert read_policy({"UNBROKEN_SPANS": "maybe", "UNBROKEN_SETTLE": "false"}) == Policy(settle=False)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert active_policy() == Policy()
 
 
-@pytest.mark.usefixtures("not_applied")
-def test_the_variables_leave_what_the_application_configured_as_it_is() -> None:
+PROGRAM = """
+import logging, sys
+logging.basicConfig(format="%(levelname)s")
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from tests.messaging.telemetry import message
+from unbroken import Policy, configure, process
+trace.set_tracer_provider(TracerProvider())
+if len(sys.argv) > 1:
     configure(Policy(correlation="link"))
-    environment.apply({"UNBROKEN_SPANS": "false"})
-    assert active_policy() == Policy(correlation="link", spans=False)
+for _ in range(2):
+    with process(message()) as span:
+        print(span.is_recording(), span.get_span_context().trace_id == 0x0AF7651916CD43DD8448EB211C80319C)
+"""
+
+
+def run(*args: str, **variables: str) -> tuple[list[str], str]:
+    """Process two messages by hand, and return what the program printed, and what was logged."""
+    answer = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *args],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return answer.stdout.splitlines(), answer.stderr
+
+
+def test_the_variables_hold_for_code_that_uses_process_directly() -> None:
+    assert run() == (["True True"] * 2, "")
+    assert run(UNBROKEN_SPANS="false") == (["False True"] * 2, "")
+    assert run(UNBROKEN_CORRELATION="link") == (["True False"] * 2, "")
+
+
+def test_a_wrong_variable_is_one_error_for_the_process() -> None:
+    assert run(UNBROKEN_SPANS="maybe") == (["True True"] * 2, "ERROR\n")
+
+
+def test_the_variables_do_not_overwrite_what_was_configured() -> None:
+    assert run("configured", UNBROKEN_SPANS="false") == (["True False"] * 2, "")

@@ -1,4 +1,4 @@
-"""The policy that environment variables ask for, read when the first client is instrumented.
+"""The policy that environment variables ask for: in force until the application configures one.
 
 | variable | values |
 |---|---|
@@ -17,12 +17,10 @@ import difflib
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, get_args
 
 from unbroken.errors import InvalidVariable
-from unbroken.messaging.policy import Correlation, active_policy, configure
-from unbroken.messaging.tracing import SCOPE
+from unbroken.messaging.policy import Correlation, Policy
 from unbroken.propagation.w3c import Duplicates
 
 PREFIX = "UNBROKEN_"
@@ -30,7 +28,7 @@ PREFIX = "UNBROKEN_"
 Settings = dict[str, Any]
 """Fields of a `Policy`."""
 
-_logger = logging.getLogger(SCOPE)
+_logger = logging.getLogger("unbroken")
 
 
 def settings(environ: Mapping[str, str]) -> tuple[Settings, list[InvalidVariable]]:
@@ -53,20 +51,12 @@ def settings(environ: Mapping[str, str]) -> tuple[Settings, list[InvalidVariable
     return found, wrong
 
 
-def apply(environ: Mapping[str, str] = os.environ) -> None:
-    """Put in force what the variables ask for, once for the process; what is wrong is an error in the log."""
-    if _Applied.done:
-        return
-    _Applied.done = True
+def read_policy(environ: Mapping[str, str] = os.environ) -> Policy:
+    """Return the policy that the variables ask for; what is wrong with one is an error in the log."""
     found, wrong = settings(environ)
     for error in wrong:
         _logger.error("%s", error)
-    if found:
-        configure(replace(active_policy(), **found))
-
-
-class _Applied:
-    done = False
+    return Policy(**found)
 
 
 def _choice(values: tuple[str, ...]) -> Callable[[str, str], str]:
