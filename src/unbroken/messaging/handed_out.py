@@ -17,6 +17,9 @@ from unbroken.messaging.message import MessageType
 from unbroken.messaging.scope import MessageScope, mark_failed
 from unbroken.messaging.semconv import Attributes
 
+_ENDED = (0, 0.0)
+"""When a loop went on that was the end of the span, too: nobody asks for the time."""
+
 
 class PolledScope(LoopScope):
     """The scope of a record that a consumer has handed out.
@@ -27,10 +30,12 @@ class PolledScope(LoopScope):
         probe: what the application keeps of the record, where that is not the message itself.
     """
 
+    find_polled = None  # it is what is looked for
+
     __slots__ = ("_blocks", "_had_block", "_owner", "_probe", "_refs", "key", "left_at")
 
     def __init__(self, message: object, attributes: Attributes | None = None, probe: object = None) -> None:
-        super().__init__(message, attributes=attributes)
+        super().__init__(message, None, None, attributes)
         self.is_current = False
         self._probe = probe
         self.key: Hashable = None
@@ -60,15 +65,24 @@ class PolledScope(LoopScope):
 
     def go_on(self) -> None:
         """End the scope, because the loop goes on; the span too, unless somebody else has the record."""
-        self.left_at = (time.time_ns(), time.perf_counter())
         self.leave()
-        if not self._blocks and (self._had_block or not self.is_passed_on()):
+        if not self._had_block and not self.is_passed_on():
+            self.left_at = _ENDED
+            self.finish()
+            return
+        self.left_at = (time.time_ns(), time.perf_counter())
+        if self._had_block and not self._blocks:
             self.finish()
 
     @property
     def has_begun(self) -> bool:
         """Whether the record had its turn in the loop."""
         return self.is_current or self.left_at is not None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the span has ended."""
+        return not self._owner
 
     def finish(self, *, is_late: bool = False) -> None:
         """End the span, once; where it is late with the time at which the loop went on."""
@@ -150,11 +164,10 @@ def remember(scope: PolledScope) -> None:
     """Remember a record, for the blocks that the application may put around its handling."""
     scope.key = consumed.identify(scope.message_type, scope.message)
     _scopes[scope.key] = scope
-    MessageScope.find_polled = find_polled
+    MessageScope.find_polled = staticmethod(find_polled)
 
 
 def forget(scope: PolledScope) -> None:
     """Forget a record; a block of it would have a span of its own."""
     if _scopes.get(scope.key) is scope:
         del _scopes[scope.key]
-        consumed.forget((scope.key,))

@@ -53,7 +53,11 @@ class LoopScope(MessageScope):
         Another loop's scope, and the context of another thread, stay as they are.
         """
         was_current, self.is_current = self.is_current, False
-        return_to_living()
+        around = current()
+        if around.get(SCOPE_KEY) is self and _is_only(around, self):  # the common case: 0.4 µs less
+            attach(find_living(self.around) if self.around else self.around)
+        else:
+            return_to_living()
         return was_current
 
 

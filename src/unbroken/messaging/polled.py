@@ -65,6 +65,11 @@ class PollSwitch:
         if len(self._handed_out) > MAX_HANDED_OUT:
             self._let_go(1, force=True)
 
+    @property
+    def has_kept(self) -> bool:
+        """Whether records are kept in mind."""
+        return bool(self._handed_out)
+
     def let_go(self, most: int) -> None:
         """Let go of the records that nobody else has, of the `most` oldest."""
         self._let_go(min(most, len(self._handed_out)), force=False)
@@ -75,6 +80,7 @@ class PollSwitch:
             consumers = list(self._consumers)
         for polled in consumers:
             polled.leave()
+            polled.leave()  # the record before the last is kept for one call more
         self._let_go(len(self._handed_out), force=True)
 
     def _let_go(self, most: int, *, force: bool) -> None:
@@ -85,6 +91,7 @@ class PollSwitch:
                 return
             if force or scope.is_released():
                 forget(scope)
+                consumed.forget((scope.key,))
                 scope.finish(is_late=True)
             else:
                 self._handed_out.append(scope)
@@ -109,12 +116,13 @@ class PollScope:
         attributes: what the consumer knows (group, client id, server), for the spans of its records.
     """
 
-    __slots__ = ("__weakref__", "_attributes", "_checks", "_is_known", "_open", "switch")
+    __slots__ = ("__weakref__", "_attributes", "_before", "_checks", "_is_known", "_open", "switch")
 
     def __init__(self, switch: PollSwitch, attributes: Attributes | None = None) -> None:
         self._open: list[PolledScope] = []  # at most one; `pop` is atomic where two threads leave at once
         self.switch = switch
         self._attributes = attributes
+        self._before: PolledScope | None = None
         self._checks = _CHECKS
         self._is_known = False
 
@@ -161,13 +169,19 @@ class PollScope:
         """
         scope = self._taken() if self._open else None
         try:
-            if scope is not None:
-                scope.go_on()
-                self.switch.keep(scope)
-            else:
+            if scope is None:
                 leave_batch()
-            self.switch.let_go(self._checks)
-            self._checks = _CHECKS
+            else:
+                scope.go_on()
+                if scope.is_released():
+                    forget(scope)
+                    scope = None
+            before, self._before = self._before, scope
+            if before is not None:
+                self._drop(before)
+            if self.switch.has_kept:
+                self.switch.let_go(self._checks)
+                self._checks = _CHECKS
         except Exception as error:
             log_internal_error("a polled record", error)
 
@@ -188,6 +202,15 @@ class PollScope:
         self.switch.keep(scope)
         return scope
 
+    def _drop(self, scope: PolledScope) -> None:
+        """Let a record go whose variable has another value by now; keep it in mind if the application has it still."""
+        if not scope.is_released():
+            self.switch.keep(scope)
+            return
+        forget(scope)
+        if not scope.has_ended:
+            scope.finish(is_late=True)
+
     def _taken(self) -> PolledScope | None:
         try:
             return self._open.pop()
@@ -200,3 +223,5 @@ class PollScope:
             scope.leave()
             forget(scope)
             scope.finish()
+        if (before := self._before) is not None:
+            self._drop(before)

@@ -46,7 +46,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         correlation: Correlation | None = None,
         attributes: Attributes | None = None,
     ) -> None:
-        self._scope = MessageScope(message, consumer, correlation=correlation, attributes=attributes)
+        self._scope = MessageScope(message, consumer, correlation, attributes)
 
     @property
     def span(self) -> Span:

@@ -7,7 +7,7 @@ same two calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
@@ -69,7 +69,7 @@ class MessageScope:
         "span",
     )
 
-    find_polled: ClassVar[Callable[[MessageType, object], MessageScope | None] | None] = None
+    find_polled: Callable[[MessageType, object], MessageScope | None] | None = None
     """Returns the scope of a message that zero code has polled, in whatever context; set by zero code."""
 
     _start_time: int | None = None
@@ -87,7 +87,6 @@ class MessageScope:
         self,
         message: object,
         consumer: object = None,
-        *,
         correlation: Correlation | None = None,
         attributes: Attributes | None = None,
     ) -> None:
@@ -125,7 +124,8 @@ class MessageScope:
     def open(self) -> Span:
         """Start the span of the message, make its context current and return the span."""
         self.around = ambient = current()
-        if (inside := self._start(ambient)) is not None:
+        inside = self._start(ambient)
+        if inside is not None:
             self._token = attach(inside)
         return self.span
 
@@ -226,11 +226,7 @@ class MessageScope:
             creation = None
         self.origin = creation
         values: dict[str, object] = put_around(ambient, origin) if ambient or origin is not None else {}
-        if (
-            MessageScope.find_polled is not None
-            and (same := MessageScope.find_polled(message_type, message)) is not None
-            and same is not self
-        ):
+        if self.find_polled is not None and (same := self.find_polled(message_type, message)) is not None:
             span: Span | None = self._share(same)
         else:
             if origin is not None and origin.problems:
