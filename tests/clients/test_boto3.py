@@ -27,10 +27,11 @@ from tests.clients.sqs import Requests, attribute, attributes, entry, settle_spa
 from tests.contract.conftest import Spans, context_of
 from tests.messaging.telemetry import points
 from unbroken import Policy, configure, process
-from unbroken.clients.boto3 import PATCHES, POLLING, instrument, uninstrument
+from unbroken.clients.boto3 import instrument, uninstrument
+from unbroken.clients.boto3.zero_code import ZERO_CODE
 from unbroken.clients.patches import install
 from unbroken.clients.patches import uninstall as uninstall_patches
-from unbroken.clients.sqs_calls import SIZE_LIMITS
+from unbroken.clients.sqs.sizes import SIZE_LIMITS
 from unbroken.messaging import tracing
 from unbroken.messaging.message import known_types
 
@@ -773,16 +774,16 @@ def test_the_classes_of_message_resources_are_not_remembered(resource: Any, topi
 
 
 def test_the_patches_instrument_every_client_that_is_made(elasticmq: str, url: str, spans: Spans) -> None:
-    install(PATCHES)
-    install(PATCHES)
-    POLLING.start()
+    install(ZERO_CODE.patches())
+    install(ZERO_CODE.patches())
+    ZERO_CODE.switch.start()
     try:
         client = boto3.client("sqs", endpoint_url=elasticmq, **SETTINGS)
         other: Any = boto3.client("sns", **SETTINGS)
         client.send_message(QueueUrl=url, MessageBody="b")
     finally:
-        POLLING.stop()
-        uninstall_patches(PATCHES)
+        ZERO_CODE.switch.stop()
+        uninstall_patches(ZERO_CODE.patches())
     assert len(spans.sent) == 1
     later = boto3.client("sqs", endpoint_url=elasticmq, **SETTINGS)
     later.send_message(QueueUrl=url, MessageBody="b")

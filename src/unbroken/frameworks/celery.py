@@ -29,7 +29,7 @@ from typing import Any
 from celery import Celery, signals, states
 from celery.app.task import Context as Request
 
-from unbroken.clients import rabbitmq_facts
+from unbroken.clients.rabbitmq.attributes import process_attributes, published_to
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
 from unbroken.messaging.scope import MessageScope
@@ -329,7 +329,7 @@ def _headers(request: Any) -> Mapping[Any, Any]:
 
 def _attributes(request: Any) -> Attributes:
     delivery, sqs = _delivery(request), _sqs_delivery(request)
-    attributes = rabbitmq_facts.processing(
+    attributes = process_attributes(
         _name(request),
         None if sqs else delivery.get("routing_key"),
         None,
@@ -361,7 +361,7 @@ def _destination(exchange: Any, routing_key: Any) -> str:
     """Return the destination of a task; of one that is delayed in quorum queues, where it is to arrive."""
     if isinstance(routing_key, str) and "celery_delayed_" in str(exchange) and (delay := _DELAY.match(routing_key)):
         exchange, routing_key = "", routing_key[delay.end() :]
-    return rabbitmq_facts.published_to(exchange, routing_key)
+    return published_to(exchange, routing_key)
 
 
 register(

@@ -35,8 +35,9 @@ from typing import Annotated, Any
 import faststream
 from faststream.exceptions import IgnoredException
 
-from unbroken.clients import rabbitmq_facts
 from unbroken.clients.kafka_facts import Ending, HasClientAttributes, sent
+from unbroken.clients.rabbitmq.attributes import publish_attributes
+from unbroken.clients.rabbitmq.publishing import start_publish
 from unbroken.errors import UnknownMessage
 from unbroken.messaging import forward as forwarding
 from unbroken.messaging import semconv
@@ -192,10 +193,10 @@ def _begun_for_rabbitmq(cmd: Any) -> Sending:
 
     def describe() -> Attributes:
         message_id = cmd.message_options.get("message_id")
-        return rabbitmq_facts.publishing(exchange, routing_key, message_id, cmd.correlation_id, {})
+        return publish_attributes(exchange, routing_key, message_id, cmd.correlation_id, {})
 
     own = getattr(cmd.body, "headers", None)  # a message of aio-pika is sent as it is: with its headers, not with ours
-    sending = rabbitmq_facts.start_publish(exchange, routing_key, cmd.headers if own is None else own, describe)
+    sending = start_publish(exchange, routing_key, cmd.headers if own is None else own, describe)
     if own is None:
         cmd.headers = sending.headers
     else:

@@ -23,7 +23,7 @@ from taskiq import TaskiqMessage, TaskiqMiddleware, TaskiqResult
 from taskiq.abc.broker import AsyncBroker
 from taskiq.exceptions import NoResultError
 
-from unbroken.clients.rabbitmq_facts import published_to
+from unbroken.clients.rabbitmq.attributes import published_to
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
 from unbroken.messaging.scope import MessageScope

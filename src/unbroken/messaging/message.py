@@ -72,12 +72,12 @@ _CLIENTS = {
     "cimpl": "unbroken.clients.confluent_kafka",  # what the C module of older versions calls itself
     "aiokafka": "unbroken.clients.aiokafka",
     "kafka": "unbroken.clients.kafka_python",
-    "pika": "unbroken.clients.pika",
-    "aio_pika": "unbroken.clients.aio_pika",
+    "pika": "unbroken.clients.pika.messages",
+    "aio_pika": "unbroken.clients.aio_pika.messages",
 }
 """The module that knows the messages of a client, by the client's package."""
 
-_SQS = "unbroken.clients.sqs_facts"
+_SQS = "unbroken.clients.sqs.messages"
 """The module that knows the messages of SQS: plain mappings, and resources of boto3."""
 
 _RESOURCES = "boto3.resources.base"

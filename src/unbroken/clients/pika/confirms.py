@@ -16,7 +16,9 @@ from weakref import WeakKeyDictionary
 
 from pika.spec import Basic
 
-from unbroken.clients.rabbitmq_facts import RETURNED, once
+from unbroken.clients.pika.channels import is_beneath
+from unbroken.clients.rabbitmq.publishing import RETURNED
+from unbroken.clients.rabbitmq.wrappers import wraps_once
 from unbroken.messaging.send import Sending
 from unbroken.messaging.tracing import log_internal_error
 
@@ -80,17 +82,9 @@ def confirms_of(channel: Any) -> Confirms | None:
     return _confirms.get(channel)
 
 
-def is_beneath(channel: Any) -> bool:
-    """Return whether a channel is that beneath a `BlockingChannel`, which it holds as its cookie.
-
-    Where the methods of both are patched, the upper one is traced.
-    """
-    return getattr(channel, "_cookie", None) is not None
-
-
-@once
-def confirming(original: Any) -> Any:
-    """Return the patch of `confirm_delivery` of a Channel."""
+@wraps_once
+def wrap_confirm_delivery(original: Any) -> Any:
+    """Return a `confirm_delivery` of a Channel whose answers end the send spans."""
 
     def confirm_delivery(self: Any, ack_nack_callback: Any, *args: Any, **named: Any) -> Any:
         # A request that waits for another's answer is sent later: which message will be the first is not known then.

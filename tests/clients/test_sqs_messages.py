@@ -15,7 +15,9 @@ from opentelemetry.trace import SpanContext
 
 from tests.contract.conftest import Spans
 from unbroken import Policy, configure, extract, forward, process, receive
-from unbroken.clients.sqs_facts import MAX_ENVELOPE, Received, queue_at, server_at, sns_attributes
+from unbroken.clients.sqs.messages import Received
+from unbroken.clients.sqs.queues import queue_at, server_at
+from unbroken.clients.sqs.sidecars import MAX_ENVELOPE, sns_attributes
 from unbroken.errors import InvalidHeader, UnknownMessage
 from unbroken.messaging.message import known_types
 from unbroken.propagation.xray import MAX_LENGTH, parse_trace_header

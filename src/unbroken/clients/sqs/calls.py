@@ -3,8 +3,8 @@
 Three events make a call: its parameters are complete (`before-parameter-build`), it was answered (`after-call`), it
 failed on the way (`after-call-error`). What one call needs is kept in the context that botocore makes for each, so that
 one client may be used by many threads and tasks. There is no event when botocore itself refuses the parameters, nor
-when a task is cancelled: for these the call of this one client is guarded. Knows no client library: a client is what
-has `meta.events`.
+when a task is cancelled: these are seen by the block of the call (`call_block.py`). Knows no client library: a client
+is what has `meta.events`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from unbroken.clients.sqs_facts import RECEIVED, SYSTEM, Queue, Received, queue_at
-from unbroken.clients.sqs_guard import Guard, Guarded, guard, unguard
+from unbroken.clients.sqs.call_block import Call, CallBlock
+from unbroken.clients.sqs.messages import RECEIVED, SYSTEM, Received
+from unbroken.clients.sqs.queues import Queue, queue_at
+from unbroken.clients.sqs.sizes import carrier_for_size, size_of
 from unbroken.messaging import consumed, semconv
 from unbroken.messaging.forward import ATTEMPT, ERROR, ORIGIN, SOURCE
 from unbroken.messaging.policy import active_policy
@@ -25,16 +27,13 @@ from unbroken.messaging.send import Sending, start_send
 from unbroken.messaging.settle import settle
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation import propagators, w3c, xray
-from unbroken.propagation.carriers import ATTRIBUTES, AttributesCarrier, Fields, Names
+from unbroken.propagation.carriers import AttributesCarrier
 from unbroken.propagation.context import current, is_suppressed
 
 _KEY = "unbroken"
 """Where the context of a call keeps what is ours."""
 
-SIZE_LIMITS = (262_144, 1_048_576)
-"""Octets of a message, or of a whole batch: what SQS took until August 2025 (other servers still do), and takes now."""
-
-UNSAID = "_OTHER"
+OTHER_ERROR = "_OTHER"
 """`error.type` where the service says no code."""
 
 _MESSAGE_ATTRIBUTES = (*w3c.FIELDS, ORIGIN, SOURCE, ATTEMPT, ERROR)
@@ -42,30 +41,22 @@ _SYSTEM_ATTRIBUTES = (xray.FIELD, "ApproximateReceiveCount", "SentTimestamp")
 _ALL = frozenset(("All", ".*"))
 
 
-def instrument(client: Any, guarded: type[Guarded], polling: PollSwitch | None = None) -> None:
-    """Trace the calls of a client, guarded in the way of its library; once is enough.
+def trace_client(client: Any, switch: PollSwitch | None = None) -> None:
+    """Handle the events of a client; once is enough.
 
     Args:
-        client: of botocore.
-        guarded: what guards its calls.
-        polling: the switch of the application's instrumentation; None: until `uninstrument`.
-
-    Raises:
-        TypeError: not a client of SQS.
+        client: of SQS.
+        switch: that of the application's instrumentation; None: until `leave_client`.
     """
-    if not is_sqs(client):
-        raise TypeError(f"instrument() takes a client or a resource of SQS, not {type(client).__qualname__}")
-    for event, handler in _handlers(client.meta.endpoint_url, polling):
+    for event, handler in _handlers(client.meta.endpoint_url, switch):
         # The last: what other handlers add to a message counts for its limits, what they change in an answer is read.
         client.meta.events.register_last(event, handler, unique_id=f"unbroken.{event}")
-    guard(client, guarded)
 
 
-def uninstrument(client: Any) -> None:
-    """Leave the calls of a client alone again; nothing where it is not instrumented."""
+def leave_client(client: Any) -> None:
+    """Leave the events of a client alone again; nothing where they are not handled."""
     for event, _ in _handlers("", None):
         client.meta.events.unregister(event, unique_id=f"unbroken.{event}")
-    unguard(client)
 
 
 def is_sqs(client: Any) -> bool:
@@ -74,33 +65,11 @@ def is_sqs(client: Any) -> bool:
     return hasattr(meta, "events") and getattr(getattr(meta, "service_model", None), "service_name", "") == "sqs"
 
 
-class _Call:
-    """One call between its events."""
-
-    __slots__ = ("_is_over",)
-
-    def __init__(self) -> None:
-        self._is_over = False
-
-    def end(self, parsed: dict[str, Any] | None, error: BaseException | str | None) -> None:
-        """Take what the service answered, and the error or its code; once, and never raises."""
-        if self._is_over:
-            return
-        self._is_over = True
-        try:
-            self._end(parsed or {}, error)
-        except Exception as failure:
-            log_internal_error("the end of a call", failure)
-
-    def _end(self, parsed: dict[str, Any], error: BaseException | str | None) -> None:
-        raise NotImplementedError
+_StartCall = Callable[[dict[str, Any], Queue], Call]
+"""What starts a call: takes its parameters, which it may replace, and the queue."""
 
 
-_Begun = Callable[[dict[str, Any], Queue], _Call]
-"""What begins a call: takes its parameters, which it may replace, and the queue."""
-
-
-class _Sends(_Call):
+class _SendCall(Call):
     """A call that sends messages: their spans by the ids of the entries, the only one under None."""
 
     __slots__ = ("_sendings",)
@@ -117,14 +86,14 @@ class _Sends(_Call):
         request = _request(parsed)
         taken: dict[Any, Any] = {None: parsed}
         taken.update((entry.get("Id"), entry) for entry in parsed.get("Successful", ()))
-        refused = {entry.get("Id"): entry.get("Code", UNSAID) for entry in parsed.get("Failed", ())}
+        refused = {entry.get("Id"): entry.get("Code", OTHER_ERROR) for entry in parsed.get("Failed", ())}
         for name, sending in self._sendings:
             message_id = taken.get(name, {}).get("MessageId")
             told = {semconv.MESSAGE_ID: message_id, **request} if message_id else request
             sending.end(error if error is not None else refused.get(name), told)
 
 
-class _Receives(_Call):
+class _ReceiveCall(Call):
     """A poll: a span when it brought messages."""
 
     __slots__ = ("_queue", "_started")
@@ -146,7 +115,7 @@ class _Receives(_Call):
             consumed.note(RECEIVED, message)
 
 
-class _Settles(_Call):
+class _SettleCall(Call):
     """A call that deletes messages, or changes how long they are invisible."""
 
     __slots__ = ("_is_final", "_operation", "_queue", "_receipts", "_started")
@@ -162,28 +131,12 @@ class _Settles(_Call):
     def _end(self, parsed: dict[str, Any], error: BaseException | str | None) -> None:
         refused = parsed.get("Failed")
         if error is None and refused:
-            error = refused[0].get("Code", UNSAID)
+            error = refused[0].get("Code", OTHER_ERROR)
         attributes: Attributes = {semconv.SYSTEM: SYSTEM, **self._queue.attributes, **_request(parsed)}
         with settle(
             self._operation, self._receipts, attributes, start_time=self._started, is_final=self._is_final
         ) as settling:
             settling.end(error)
-
-
-class _Room(AttributesCarrier):
-    """The attributes of messages that together may hold so many more octets; what does not fit is left out."""
-
-    def __init__(self, octets: int) -> None:
-        self._octets = octets
-
-    def replaced(self, headers: Any, fields: Fields, names: Names) -> Any:
-        fitting: Fields = []
-        for name, value in fields:
-            length = len(name) + len("String") + len(value)
-            if length <= self._octets:
-                self._octets -= length
-                fitting.append((name, value))
-        return super().replaced(headers, fitting, names)
 
 
 def _request(parsed: dict[str, Any]) -> Attributes:
@@ -192,31 +145,31 @@ def _request(parsed: dict[str, Any]) -> Attributes:
     return {semconv.AWS_REQUEST_ID: request_id} if request_id else {}
 
 
-def _handlers(endpoint: str, polling: PollSwitch | None) -> list[tuple[str, Callable[..., None]]]:
+def _handlers(endpoint: str, switch: PollSwitch | None) -> list[tuple[str, Callable[..., None]]]:
     """Return each event with its handler."""
     found: list[tuple[str, Callable[..., None]]] = []
-    for operation, begun in _OPERATIONS.items():
+    for operation, start in _OPERATIONS.items():
         found += [
-            (f"before-parameter-build.sqs.{operation}", _Beginning(endpoint, begun, polling)),
-            (f"after-call.sqs.{operation}", _answered),
-            (f"after-call-error.sqs.{operation}", _failed),
+            (f"before-parameter-build.sqs.{operation}", _StartHandler(endpoint, start, switch)),
+            (f"after-call.sqs.{operation}", _on_answer),
+            (f"after-call-error.sqs.{operation}", _on_error),
         ]
     return found
 
 
-class _Beginning:
+class _StartHandler:
     """The handler for the parameters of one operation."""
 
-    __slots__ = ("_begun", "_endpoint", "_polling")
+    __slots__ = ("_endpoint", "_start", "_switch")
 
-    def __init__(self, endpoint: str, begun: _Begun, polling: PollSwitch | None) -> None:
+    def __init__(self, endpoint: str, start: _StartCall, switch: PollSwitch | None) -> None:
         self._endpoint = endpoint
-        self._begun = begun
-        self._polling = polling
+        self._start = start
+        self._switch = switch
 
     def __call__(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         try:
-            if self._polling is not None and not self._polling.is_on:
+            if self._switch is not None and not self._switch.is_on:
                 return
             # A URL that is signed for somebody else to use is no call, and its parameters are the caller's own.
             if context.get("is_presign_request") or is_suppressed(current()):
@@ -226,56 +179,58 @@ class _Beginning:
                 return
             queue = queue_at(url, self._endpoint)
             if not active_policy().selective or active_policy().covers(queue.name):
-                call = context[_KEY] = self._begun(params, queue)
-                if (around := Guard.current.get()) is not None:
+                call = context[_KEY] = self._start(params, queue)
+                if (around := CallBlock.current.get()) is not None:
                     around.call = call
         except Exception as error:  # parameters that botocore will refuse, in its own words
-            log_internal_error("the beginning of a call", error)
+            log_internal_error("the start of a call", error)
 
 
-def _answered(http_response: Any, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-    call: _Call | None = context.pop(_KEY, None)
+def _on_answer(http_response: Any, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    call: Call | None = context.pop(_KEY, None)
     if call is not None:
         is_error = http_response.status_code >= 300  # botocore looks at the same, next
-        call.end(parsed, parsed.get("Error", {}).get("Code", UNSAID) if is_error else None)
+        call.end(parsed, parsed.get("Error", {}).get("Code", OTHER_ERROR) if is_error else None)
 
 
-def _failed(exception: BaseException, context: dict[str, Any], **_: Any) -> None:
-    call: _Call | None = context.pop(_KEY, None)
+def _on_error(exception: BaseException, context: dict[str, Any], **_: Any) -> None:
+    call: Call | None = context.pop(_KEY, None)
     if call is not None:
         call.end(None, exception)
 
 
-def _send(params: dict[str, Any], queue: Queue) -> _Call:
-    call = _Sends()
-    _begin(call, None, params, queue, _carrier(_size(params)))
+def _start_send(params: dict[str, Any], queue: Queue) -> Call:
+    call = _SendCall()
+    _start_message(call, None, params, queue, carrier_for_size(size_of(params)))
     return call
 
 
-def _send_batch(params: dict[str, Any], queue: Queue) -> _Call:
-    call = _Sends()
+def _start_send_batch(params: dict[str, Any], queue: Queue) -> Call:
+    call = _SendCall()
     entries: list[dict[str, Any]] = [dict(entry) for entry in params["Entries"]]
     params["Entries"] = entries
-    carrier = _carrier(sum(map(_size, entries)))
+    carrier = carrier_for_size(sum(map(size_of, entries)))
     try:
         for entry in entries:
-            _begin(call, str(entry.get("Id")), entry, queue, carrier)
+            _start_message(call, str(entry.get("Id")), entry, queue, carrier)
     except BaseException as error:
         call.end(None, error)
         raise
     return call
 
 
-def _begin(call: _Sends, name: str | None, message: dict[str, Any], queue: Queue, carrier: AttributesCarrier) -> None:
+def _start_message(
+    call: _SendCall, name: str | None, message: dict[str, Any], queue: Queue, carrier: AttributesCarrier
+) -> None:
     """Start to send one message: `message` is changed, none of the objects in it is."""
     given = message.get("MessageAttributes")
-    sending = start_send(queue.name, given, lambda: _sent(queue), carrier)
+    sending = start_send(queue.name, given, lambda: _send_attributes(queue), carrier)
     call.add(name, sending)
     if sending.headers:
         message["MessageAttributes"] = sending.headers
 
 
-def _sent(queue: Queue) -> Attributes:
+def _send_attributes(queue: Queue) -> Attributes:
     return {
         semconv.SYSTEM: SYSTEM,
         semconv.OPERATION_NAME: "send",
@@ -284,61 +239,40 @@ def _sent(queue: Queue) -> Attributes:
     }
 
 
-def _carrier(size: int) -> AttributesCarrier:
-    """Return the carrier for messages of this size: we must not be what makes them too large."""
-    for limit in SIZE_LIMITS:
-        if size <= limit:
-            return _Room(limit - size)
-    return ATTRIBUTES  # too large already
-
-
-def _size(message: dict[str, Any]) -> int:
-    """Return the size of a message as SQS counts it: body and attributes, with their names and types."""
-    size = _octets(message.get("MessageBody"))
-    attributes: dict[str, dict[str, object]] = message.get("MessageAttributes") or {}
-    for name, attribute in attributes.items():
-        size += _octets(name) + sum(map(_octets, attribute.values()))
-    return size
-
-
-def _octets(value: object) -> int:
-    if isinstance(value, str):
-        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
-    return len(value) if isinstance(value, (bytes, bytearray)) else 0
-
-
-def _receive(params: dict[str, Any], queue: Queue) -> _Call:
+def _start_receive(params: dict[str, Any], queue: Queue) -> Call:
     used = propagators.in_use()
     wanted = (*_MESSAGE_ATTRIBUTES, *sorted(used.foreign.fields)) if used.foreign else _MESSAGE_ATTRIBUTES
-    _ask(params, "MessageAttributeNames", wanted)
+    _ask_for(params, "MessageAttributeNames", wanted)
     # The older name only with those who use it themselves.
-    _ask(params, "AttributeNames" if "AttributeNames" in params else "MessageSystemAttributeNames", _SYSTEM_ATTRIBUTES)
-    return _Receives(queue)
+    _ask_for(
+        params, "AttributeNames" if "AttributeNames" in params else "MessageSystemAttributeNames", _SYSTEM_ATTRIBUTES
+    )
+    return _ReceiveCall(queue)
 
 
-def _ask(params: dict[str, Any], parameter: str, wanted: Sequence[str]) -> None:
+def _ask_for(params: dict[str, Any], parameter: str, wanted: Sequence[str]) -> None:
     """Add names to those that the caller asks for, whose list stays as it is."""
     asked: list[Any] = list(params.get(parameter) or ())
     if _ALL.isdisjoint(asked):
         params[parameter] = asked + [name for name in wanted if name not in asked]
 
 
-def _settling(operation: str, is_final: bool) -> _Begun:
-    """Return what begins a call that settles one message, or as many as it has entries."""
+def _start_settle(operation: str, is_final: bool) -> _StartCall:
+    """Return what starts a call that settles one message, or as many as it has entries."""
 
-    def begun(params: dict[str, Any], queue: Queue) -> _Call:
+    def start(params: dict[str, Any], queue: Queue) -> Call:
         receipts = [entry.get("ReceiptHandle") for entry in params.get("Entries", (params,))]
-        return _Settles(queue, operation, receipts, is_final)
+        return _SettleCall(queue, operation, receipts, is_final)
 
-    return begun
+    return start
 
 
-_OPERATIONS: dict[str, _Begun] = {
-    "SendMessage": _send,
-    "SendMessageBatch": _send_batch,
-    "ReceiveMessage": _receive,
-    "DeleteMessage": _settling("delete", is_final=True),
-    "DeleteMessageBatch": _settling("delete", is_final=True),
-    "ChangeMessageVisibility": _settling("change_visibility", is_final=False),
-    "ChangeMessageVisibilityBatch": _settling("change_visibility", is_final=False),
+_OPERATIONS: dict[str, _StartCall] = {
+    "SendMessage": _start_send,
+    "SendMessageBatch": _start_send_batch,
+    "ReceiveMessage": _start_receive,
+    "DeleteMessage": _start_settle("delete", is_final=True),
+    "DeleteMessageBatch": _start_settle("delete", is_final=True),
+    "ChangeMessageVisibility": _start_settle("change_visibility", is_final=False),
+    "ChangeMessageVisibilityBatch": _start_settle("change_visibility", is_final=False),
 }

@@ -7,86 +7,22 @@ named after the clients stand on it.
 
 from __future__ import annotations
 
-import functools
-import json
 from base64 import b64decode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, cast
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from typing import Any
 
-from opentelemetry.trace import SpanContext, TraceFlags
-
-from unbroken.errors import InvalidHeader, UnknownMessage
+from unbroken.clients.sqs.queues import UNKNOWN, Queue, queue_at, queue_attributes
+from unbroken.clients.sqs.sidecars import mapping_of, sidecar_origin, sns_attributes
+from unbroken.errors import UnknownMessage
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
-from unbroken.messaging.policy import active_policy
 from unbroken.messaging.semconv import Attributes
-from unbroken.propagation import context, propagators, xray
+from unbroken.propagation import xray
 from unbroken.propagation.carriers import ATTRIBUTES, AttributesCarrier, Fields, Names
-from unbroken.propagation.context import NO_STATE, Origin
+from unbroken.propagation.context import Origin
 
 SYSTEM = "aws_sqs"
-MAX_ENVELOPE = 1 << 20
-"""Characters of a body that is looked at for an SNS envelope: the largest message of SQS."""
-
-_DEFAULT_PORTS = {"https": 443, "http": 80}
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """A queue, as far as it is known: its name and its URL, both empty where they are not.
-
-    Attributes:
-        name: the destination.
-        url: for `aws.sqs.queue.url`.
-        attributes: what it puts on the spans; never changed.
-    """
-
-    name: str = ""
-    url: str = ""
-    attributes: Attributes = field(default_factory=dict[str, Any])
-
-
-UNKNOWN = Queue()
-"""The queue of a message that does not say where it comes from."""
-
-
-@functools.lru_cache(maxsize=1024)
-def queue_at(url: str, endpoint: str = "") -> Queue:
-    """Return the queue of a URL or an ARN.
-
-    >>> queue_at("https://sqs.eu-west-1.amazonaws.com/123456789012/orders").name
-    'orders'
-    >>> queue_at("arn:aws:sqs:eu-west-1:123456789012:orders").attributes
-    {'messaging.destination.name': 'orders'}
-
-    Args:
-        url: of the queue.
-        endpoint: the URL that a client talks to, where it is known; else the queue's own says the server.
-    """
-    is_arn = url.startswith("arn:")
-    name = url.rpartition(":")[2] if is_arn else url.rstrip("/").rpartition("/")[2]
-    attributes: Attributes = {semconv.DESTINATION: name} if name else {}
-    if not is_arn and "/" in url:
-        attributes[semconv.SQS_QUEUE_URL] = url
-    return Queue(name, "" if is_arn else url, {**attributes, **server_at(endpoint or url)})
-
-
-def server_at(url: str) -> Attributes:
-    """Return address and port of the server in a URL; nothing where it names none.
-
-    >>> server_at("https://sqs.eu-west-1.amazonaws.com")
-    {'server.address': 'sqs.eu-west-1.amazonaws.com', 'server.port': 443}
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
-    except ValueError:  # a port that is no number, half an IPv6 address
-        return {}
-    if not parts.hostname or port is None:
-        return {}
-    return {semconv.SERVER_ADDRESS: parts.hostname, semconv.SERVER_PORT: port}
 
 
 class Received(dict[str, Any]):
@@ -113,18 +49,6 @@ def message_type(message: object) -> MessageType:
     if hasattr(message, "receipt_handle") and hasattr(message, "queue_url"):
         return RESOURCE
     raise UnknownMessage(message)
-
-
-def queue_attributes(queue: Any) -> Attributes:
-    """Return what the second argument of `process` tells: a queue's URL or ARN, a `Queue` resource, or a client."""
-    if isinstance(queue, str):
-        return queue_at(queue).attributes
-    if isinstance(queue, Mapping):
-        return dict(cast("Mapping[str, Any]", queue))
-    if isinstance(url := getattr(queue, "url", None), str):
-        return queue_at(url).attributes
-    endpoint = getattr(getattr(queue, "meta", None), "endpoint_url", None)
-    return server_at(endpoint) if isinstance(endpoint, str) else {}
 
 
 class _Record(AttributesCarrier):
@@ -159,11 +83,6 @@ class _Shape:
     attributes: str
 
 
-def _mapping(found: Any) -> Mapping[str, Any]:
-    """Return what stands where a mapping should; what is none holds nothing."""
-    return cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else {}
-
-
 def _itself(message: Any) -> Any:
     return message
 
@@ -186,7 +105,7 @@ def _type_of(shape: _Shape, carrier: AttributesCarrier = ATTRIBUTES) -> MessageT
     data, queue = shape.data, shape.queue
 
     def system(message: Any) -> Mapping[str, Any]:
-        return _mapping(data(message).get(shape.system))
+        return mapping_of(data(message).get(shape.system))
 
     def described(message: Any) -> Attributes:
         attributes: Attributes = {
@@ -208,7 +127,7 @@ def _type_of(shape: _Shape, carrier: AttributesCarrier = ATTRIBUTES) -> MessageT
     def sidecar(message: Any, known: bool) -> Origin | None:
         header = system(message).get(xray.FIELD)
         envelope = None if known else sns_attributes(data(message).get(shape.body))
-        return None if header is None and envelope is None else _sidecar_origin(header, envelope)
+        return None if header is None and envelope is None else sidecar_origin(header, envelope)
 
     def receipt(message: Any) -> str | None:
         handle = data(message).get(shape.receipt)
@@ -217,7 +136,7 @@ def _type_of(shape: _Shape, carrier: AttributesCarrier = ATTRIBUTES) -> MessageT
     return MessageType(
         system=SYSTEM,
         carrier=carrier,
-        headers=lambda message: _mapping(data(message).get(shape.attributes)),
+        headers=lambda message: mapping_of(data(message).get(shape.attributes)),
         destination=lambda message: queue(message).name,
         attributes=described,
         per_message_attributes=(semconv.MESSAGE_ID, semconv.RECEIVE_COUNT),
@@ -234,48 +153,6 @@ def _type_of(shape: _Shape, carrier: AttributesCarrier = ATTRIBUTES) -> MessageT
 def _number(text: object) -> int | None:
     """Return a count or a time of SQS, which it writes as text of at most 13 digits."""
     return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
-def sns_attributes(body: object) -> Mapping[str, Any] | None:
-    """Return the message attributes in the envelope that SNS puts around a message; None for any other body.
-
-    https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
-    """
-    if not isinstance(body, str) or len(body) > MAX_ENVELOPE or '"MessageAttributes"' not in body:
-        return None
-    if not body.lstrip().startswith("{") or '"Notification"' not in body:
-        return None
-    try:
-        envelope = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    if envelope.get("Type") != "Notification":
-        return None
-    return _mapping(envelope.get("MessageAttributes"))
-
-
-def _sidecar_origin(header: object, envelope: Mapping[str, Any] | None) -> Origin | None:
-    """Return what came beside the attributes: the context in an SNS envelope, then that of X-Ray."""
-    used = propagators.in_use()
-    if not (used.trace or used.baggage or used.foreign):
-        return None
-    found = (
-        context.extract_origin(ATTRIBUTES.pairs(envelope), active_policy().duplicates)
-        if envelope
-        else Origin(None, None)
-    )
-    if header is None or not (used.trace or used.foreign):
-        return found
-    try:
-        parent = xray.parse_trace_header(header)
-    except InvalidHeader as problem:
-        return found._replace(problems=(*found.problems, problem))
-    if parent is None:
-        return found
-    segment = SpanContext(parent.trace_id, parent.parent_id, True, TraceFlags(parent.flags), NO_STATE)
-    if found.span_context is None:
-        return found._replace(span_context=segment)
-    return found._replace(others=(*found.others, segment))
 
 
 _AS_RECEIVED = ("MessageId", "ReceiptHandle", "Body", "Attributes", "MessageAttributes")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from unbroken.clients.rabbitmq_facts import SYSTEM
+from unbroken.clients.rabbitmq.attributes import SYSTEM
 from unbroken.messaging.send import Sending
 from unbroken.messaging.tracing import log_internal_error
 
@@ -20,7 +20,7 @@ _LONGEST_NAME = 255
 _SCALARS = frozenset((int, bool, float, type(None)))
 
 
-def fitted(sending: Sending, given: Any, frame_max: Callable[[], Any]) -> None:
+def fit_frame(sending: Sending, given: Any, frame_max: Callable[[], Any]) -> None:
     """Take out of the headers of a message what it has no room for, and say so on its span. Never raises.
 
     Args:

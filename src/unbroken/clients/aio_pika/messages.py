@@ -11,7 +11,8 @@ from weakref import WeakKeyDictionary
 
 import aio_pika
 
-from unbroken.clients.rabbitmq_facts import SYSTEM, Receipt, consumed_from, processing, receipt_of, server
+from unbroken.clients.rabbitmq.attributes import SYSTEM, consumed_from, process_attributes, server_attributes
+from unbroken.clients.rabbitmq.settling import Receipt, receipt_of
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
 from unbroken.messaging.semconv import Attributes
@@ -23,7 +24,7 @@ _MAX_TAGS = 1024
 """Of one channel; an application may make a consumer for each request."""
 
 
-def see(queue: str, message: Any) -> None:
+def remember_queue(queue: str, message: Any) -> None:
     """Remember the queue of a message. Never raises."""
     try:
         channel = channel_of(message)
@@ -65,11 +66,11 @@ def _queue_of(message: Any) -> str:
 def server_of(channel: Any) -> Attributes:
     """Return the server of the connection of a channel."""
     url = getattr(getattr(channel, "connection", None), "url", None)
-    return server(getattr(url, "host", None), getattr(url, "port", None))
+    return server_attributes(getattr(url, "host", None), getattr(url, "port", None))
 
 
 def _attributes(message: Any) -> Attributes:
-    attributes = processing(
+    attributes = process_attributes(
         _destination(message),
         message.routing_key,
         message.delivery_tag,

@@ -1,0 +1,13 @@
+"""aiobotocore: SQS clients whose calls are traced.
+
+    from unbroken.clients.aiobotocore import instrument
+
+    async with get_session().create_client("sqs") as client:
+        sqs = instrument(client)
+
+What `unbroken.clients.boto3` says of its clients holds here: the events are the same.
+"""
+
+from unbroken.clients.aiobotocore.dropins import instrument, uninstrument
+
+__all__ = ["instrument", "uninstrument"]
