@@ -187,7 +187,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
             origin = origin_of(kind, message, rules.duplicates, sidecar)
             creation = origin.span_context
             if origin.problems:
-                count_malformed(kind.system, origin.problems)
+                count_malformed((self._attributes or {}).get(semconv.SYSTEM, kind.system), origin.problems)
         elif creation is NOTHING:
             creation = None
         self.origin = creation
