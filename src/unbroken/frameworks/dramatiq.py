@@ -1,8 +1,8 @@
 """dramatiq: each message is processed in the trace that enqueued it, through delays, retries and the dead-letter queue.
 
-    from unbroken.frameworks.dramatiq import UnbrokenMiddleware
+    from unbroken.frameworks.dramatiq import instrument
 
-    broker.add_middleware(UnbrokenMiddleware())
+    broker = instrument(RabbitmqBroker(url="amqp://localhost"))    # or: broker.add_middleware(UnbrokenMiddleware())
 
 Enqueuing makes one PRODUCER span and puts its context into the options of the message that goes out; each delivery to a
 worker thread makes one CONSUMER span, current in the actor and in the middleware that runs after it (retries,
@@ -12,11 +12,12 @@ pipelines, callbacks). Actors that are coroutines run in a copy of the worker th
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, TypeVar
 
 from dramatiq import Message, Middleware, Retry
 from dramatiq.broker import Broker, MessageProxy
 
+from unbroken.frameworks.worker_exit import flush
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
 from unbroken.messaging.scope import MessageScope
@@ -25,12 +26,22 @@ from unbroken.messaging.send import Sending, start_send
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import MAPPING
 
-__all__ = ["UnbrokenMiddleware"]
+__all__ = ["UnbrokenMiddleware", "instrument"]
 
 ACTOR_NAME = "dramatiq.actor_name"
 
 _SYSTEMS = {"RabbitmqBroker": "rabbitmq", "RedisBroker": "redis"}
 """`messaging.system` by the class of the broker; of others it is `dramatiq`."""
+
+
+_Broker = TypeVar("_Broker", bound=Broker)
+
+
+def instrument(broker: _Broker) -> _Broker:
+    """Add the middleware to a broker, which is returned; twice is once."""
+    if not any(isinstance(one, UnbrokenMiddleware) for one in broker.middleware):
+        broker.add_middleware(UnbrokenMiddleware())
+    return broker
 
 
 class UnbrokenMiddleware(Middleware):
@@ -52,6 +63,11 @@ class UnbrokenMiddleware(Middleware):
         if _is_in_charge(self, broker):
             others = [one for one in broker.middleware if not isinstance(one, UnbrokenMiddleware)]
             broker.middleware = [self, *others]  # a new list: the hooks of the old one are just being called
+
+    def after_worker_shutdown(self, broker: Broker, worker: object) -> None:
+        """Export what was recorded: the worker process ends without `atexit`."""
+        if _is_in_charge(self, broker):
+            flush()
 
     def before_enqueue(self, broker: Broker, message: Message[Any] | MessageProxy, delay: int | None) -> None:
         """Start the PRODUCER span, and let the message go out with its context."""
