@@ -1,5 +1,6 @@
 """The seam: a message is known by its type, `extract` takes messages and headers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -162,3 +163,28 @@ def test_a_message_whose_headers_are_a_dict_is_processed_and_forwarded(finished:
         span.context.trace_id, span.context.span_id, span.context.trace_flags
     )
     assert letter == {"headers": {"Traceparent": f"00-{IDS}-01", "retries": 3}}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        TRACED,
+        [*TRACED, ("baggage", b"a=1")],
+        [*TRACED, ("traceparent", b"00-" + b"3" * 32 + b"-" + b"4" * 16 + b"-01")],
+    ],
+)
+def test_the_headers_of_a_message_are_read_once(headers: Any, alter: Callable[..., None]) -> None:
+    one = message(headers)
+    read: list[Any] = []
+
+    def count(of: Any) -> Any:
+        read.append(of)
+        return of.headers()
+
+    alter(one, headers=count)
+    with process(one):
+        assert len(read) == 1
+        forward(one)
+        assert len(read) == 2
+    forward(one)
+    assert len(read) == 3

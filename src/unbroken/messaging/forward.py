@@ -12,7 +12,7 @@ from unbroken.messaging.scope import SCOPE_KEY, find_scope
 from unbroken.messaging.semconv import error_text, error_type
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation import context, propagators, w3c
-from unbroken.propagation.carriers import NO_NAMES, Fields, Names, names_of
+from unbroken.propagation.carriers import NO_NAMES, Fields, Names, Pairs, names_of
 from unbroken.propagation.context import current
 
 ORIGIN = "unbroken-origin"
@@ -45,16 +45,15 @@ def forward(message: object, *, error: BaseException | None = None) -> Any:
     kind = type_of(message)
     headers = kind.headers(message)
     try:
-        fields, names = _fields(kind, message, error)
+        fields, names = _fields(kind, message, kind.carrier.pairs(headers), error)
         return kind.carrier.replaced(headers, fields, names)
     except Exception as failure:
         log_internal_error("forward", failure)
         return kind.carrier.replaced(headers, [], NO_NAMES)
 
 
-def _fields(kind: MessageType, message: object, error: BaseException | None) -> tuple[Fields, Names]:
-    pairs = kind.carrier.pairs(kind.headers(message))
-    origin = origin_of(kind, message)
+def _fields(kind: MessageType, message: object, pairs: Pairs, error: BaseException | None) -> tuple[Fields, Names]:
+    origin = origin_of(kind, message, pairs=pairs)
     around = current()
     innermost: Any = around.get(SCOPE_KEY)
     scope = None if innermost is None else find_scope(innermost, kind, message)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry.context import Context
+from opentelemetry.trace import SpanContext
 
 from unbroken.errors import UnknownMessage
 from unbroken.messaging.policy import active_policy
 from unbroken.messaging.semconv import DESTINATION, Attributes
 from unbroken.propagation import context
-from unbroken.propagation.carriers import Carrier
-from unbroken.propagation.context import Origin, is_same
+from unbroken.propagation.carriers import Carrier, Pairs
+from unbroken.propagation.context import NOTHING, Origin, is_same
 from unbroken.propagation.w3c import Duplicates, known_duplicates
 
 
@@ -131,19 +132,36 @@ def extract(source: object, *, duplicates: Duplicates | None = None) -> Context:
 
 
 def origin_of(
-    kind: MessageType, message: object, duplicates: Duplicates | None = None, sidecar: Origin | None = None
+    message_type: MessageType, message: object, duplicates: Duplicates | None = None, pairs: Pairs | None = None
 ) -> Origin:
     """Return what the headers of a message, and what came beside them, say about where it comes from.
 
     Args:
-        kind: how the message is read.
-        message: of this kind.
+        message_type: how the message is read.
+        message: of this type.
         duplicates: what several different `traceparent` values mean (default: the policy in force).
-        sidecar: what came beside, where that was read already.
+        pairs: its headers, where they were read already.
     """
-    origin = context.extract_origin(kind.carrier.pairs(kind.headers(message)), duplicates or active_policy().duplicates)
-    if sidecar is None and kind.sidecar_context is not None:
-        sidecar = kind.sidecar_context(message, origin.span_context is not None)
+    if pairs is None:
+        pairs = message_type.carrier.pairs(message_type.headers(message))
+    return complete_origin(message_type, message, pairs, context.fast_extract(pairs), duplicates)
+
+
+def complete_origin(
+    message_type: MessageType,
+    message: object,
+    pairs: Pairs,
+    creation: SpanContext | None,
+    duplicates: Duplicates | None = None,
+) -> Origin:
+    """Return the origin of a message whose common fields were read: `creation` is what `fast_extract` returned."""
+    if creation is None:
+        origin = context.full_extract(pairs, duplicates or active_policy().duplicates)
+    else:
+        origin = Origin(None if creation is NOTHING else creation, None)
+    if message_type.sidecar_context is None:
+        return origin
+    sidecar = message_type.sidecar_context(message, origin.span_context is not None)
     return origin if sidecar is None else _with_sidecar(sidecar, origin)
 
 

@@ -13,7 +13,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
 
 from unbroken.messaging import consumed, semconv
-from unbroken.messaging.message import MessageType, known_types, origin_of, type_of
+from unbroken.messaging.message import MessageType, complete_origin, known_types, origin_of, type_of
 from unbroken.messaging.metrics import Instruments, Timing, count_malformed, instruments, labels, seconds_since
 from unbroken.messaging.policy import Correlation, Policy, active_policy, known_correlation
 from unbroken.messaging.receipts import remember
@@ -197,7 +197,7 @@ class MessageScope:
         except Exception as failure:
             log_internal_error("process", failure)
 
-    def _open(self, ambient: Context) -> Context | None:  # noqa: C901 - the comment below
+    def _open(self, ambient: Context) -> Context | None:
         # This function runs once per message and is longer than it would be elsewhere: each call less is 0.1 of the
         # 3 µs that are ours (bench: micro).
         message_type, message, rules = self.message_type, self.message, active_policy()
@@ -215,12 +215,8 @@ class MessageScope:
         pairs = message_type.carrier.pairs(message_type.headers(message))
         origin: Origin | None = None
         creation = context.fast_extract(pairs)
-        # Of an uncommon carrier `origin_of` asks itself, when it knows whether there is a context in it.
-        sidecar = None
-        if creation is not None and message_type.sidecar_context is not None:
-            sidecar = message_type.sidecar_context(message, creation is not NOTHING)
-        if creation is None or sidecar is not None:
-            origin = origin_of(message_type, message, rules.duplicates, sidecar)
+        if creation is None or message_type.sidecar_context is not None:
+            origin = complete_origin(message_type, message, pairs, creation, rules.duplicates)
             creation = origin.span_context
         elif creation is NOTHING:
             creation = None
