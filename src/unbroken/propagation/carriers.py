@@ -45,6 +45,11 @@ class Carrier(Protocol):
         """How many headers a message can have, None where there is no limit; `replaced` leaves out what is over it."""
         ...
 
+    @property
+    def limit_met(self) -> str | None:
+        """What limit of the broker keeps `replaced` from writing all fields, None where there is none."""
+        ...
+
     def pairs(self, headers: Any) -> Pairs:
         """Return the headers as pairs of name and value, in order."""
         ...
@@ -58,6 +63,7 @@ class PairsCarrier:
     """Headers as a list or tuple of `(name, bytes)`: the Kafka wire. None is an empty list."""
 
     limit = None
+    limit_met = None
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the headers themselves."""
@@ -84,6 +90,7 @@ class MappingCarrier:
     """Headers as a mapping of text: what confluent-kafka takes as a dict, and the AMQP wire."""
 
     limit = None
+    limit_met = None
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the items."""
@@ -108,6 +115,7 @@ class AttributesCarrier:
     """
 
     limit = 10  # SQS: "Each message can have up to 10 attributes."
+    limit_met: str | None = "10 attributes of a message (SQS)"
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the name and the text, or the octets, of each attribute."""
