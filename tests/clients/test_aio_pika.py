@@ -29,6 +29,7 @@ from unbroken.clients.aio_pika import connect, connect_robust, dropins
 from unbroken.clients.aio_pika.incoming import IncomingMessage
 from unbroken.clients.aio_pika.zero_code import ZERO_CODE
 from unbroken.clients.patches import install, uninstall
+from unbroken.messaging.receipts import remembered_up_to
 
 NAMES = ["publish {}", "ack {}", "process {}"]
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -678,13 +679,11 @@ async def test_without_settle_spans_a_message_is_still_acknowledged(channel: Any
 
 
 async def test_a_message_without_acknowledgement_leaves_nothing_behind(channel: Any, queue: Any, spans: Spans) -> None:
-    from unbroken.messaging import receipts
-
-    before = len(receipts._remembered)
     await publish(channel, queue)
-    with process(await queue.get(no_ack=True)):
+    message = await queue.get(no_ack=True)
+    with process(message):
         pass
-    assert len(receipts._remembered) == before
+    assert remembered_up_to(weakref.ref(message.channel), 0) == []
 
 
 # What RabbitMQ itself does with messages.

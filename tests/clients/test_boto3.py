@@ -205,7 +205,24 @@ def test_a_message_without_room_says_so(
         sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "b", "MessageAttributes": given}])
     assert [attributes(span)["unbroken.carrier.left_out"] for span in spans.sent] == [("traceparent",)] * 2
     assert [entry.getMessage() for entry in caplog.records] == [
-        "a message has all the headers that its broker allows: it is sent without traceparent (logged once)"
+        (
+            "a message has reached the limit of 10 attributes of a message (SQS): "
+            "it is sent without traceparent (logged once)"
+        )
+    ]
+
+
+def test_each_limit_of_size_is_named_once(
+    sqs: Any, url: str, spans: Spans, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "_said", set())
+    with caplog.at_level(logging.WARNING, "unbroken"), Stubber(sqs) as stub:
+        for size in (*SIZE_LIMITS, SIZE_LIMITS[0] - 1):
+            stub.add_response("send_message", {})
+            sqs.send_message(QueueUrl=url, MessageBody="x" * size)
+    assert [entry.getMessage().partition("limit of ")[2] for entry in caplog.records] == [
+        f"{limit} octets of a message or batch (SQS): it is sent without traceparent (logged once)"
+        for limit in SIZE_LIMITS
     ]
 
 

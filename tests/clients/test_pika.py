@@ -31,6 +31,7 @@ from unbroken.clients.pika import Delivery, get, instrument, traced, uninstrumen
 from unbroken.clients.pika.dropins import PATCHES
 from unbroken.clients.pika.zero_code import ZERO_CODE
 from unbroken.clients.rabbitmq.wrappers import wraps_once
+from unbroken.messaging import tracing
 from unbroken.propagation.context import attached
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -323,11 +324,18 @@ def small(rabbitmq: str) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("size", [3900, 4000, 4050])
-def test_a_message_without_room_in_its_frame_is_sent_without_a_context(small: Any, spans: Spans, size: int) -> None:
+def test_a_message_without_room_in_its_frame_is_sent_without_a_context(
+    small: Any, spans: Spans, size: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "_said", set())
     queue = declared(small)
     small.confirm_delivery()
     small.basic_publish("", queue, b"value", pika.BasicProperties(headers={"note": "x" * size}))
+    small.basic_publish("", queue, b"value", pika.BasicProperties(headers={"note": "x" * size}))
     assert list(fetched(small, queue).properties.headers) == ["note"]
+    assert [entry.getMessage() for entry in caplog.records if entry.name == "unbroken"] == [
+        "a message has reached the limit of 4096 octets of a frame (AMQP): it is sent without traceparent (logged once)"
+    ]
     assert attributes(spans.sent[0])["unbroken.carrier.left_out"] == ("traceparent",)
 
 

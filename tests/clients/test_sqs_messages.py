@@ -1,5 +1,6 @@
 """Messages of SQS, whoever received them: Lambda records, SNS envelopes, X-Ray, and garbage in place of each."""
 
+import base64
 import copy
 import json
 import pickle
@@ -11,15 +12,15 @@ from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.propagate import get_global_textmap, set_global_textmap
 from opentelemetry.propagators.composite import CompositePropagator
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import SpanContext, SpanKind
 
 from tests.contract.conftest import Spans
-from unbroken import Policy, configure, extract, forward, process, receive
+from unbroken import Policy, configure, extract, forward, inject, process, receive
 from unbroken.clients.sqs.messages import Received
 from unbroken.clients.sqs.queues import queue_at, server_at
 from unbroken.clients.sqs.sidecars import MAX_ENVELOPE, sns_attributes
 from unbroken.errors import InvalidHeader, UnknownMessage
-from unbroken.messaging.message import known_types
+from unbroken.messaging.message import known_types, type_of
 from unbroken.propagation.xray import MAX_LENGTH, parse_trace_header
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -75,6 +76,11 @@ def lambda_attribute(value: str, kind: str = "String") -> dict[str, Any]:
 
 
 def envelope(**attributes: str) -> str:
+    """A body as SNS makes it around texts."""
+    return envelope_of({name: {"Type": "String", "Value": value} for name, value in attributes.items()})
+
+
+def envelope_of(attributes: dict[str, Any]) -> str:
     """A body as SNS makes it, https://docs.aws.amazon.com/sns/latest/dg/sns-large-payload-raw-message-delivery.html."""
     return json.dumps(
         {
@@ -88,7 +94,7 @@ def envelope(**attributes: str) -> str:
             "Signature": "FMG5tlZhJNHLHUXvZgtZzlk24FzVa7oX0T4P03neeXw8...",
             "SigningCertURL": "https://sns.us-east-2.amazonaws.com/SimpleNotificationService-010a507c.pem",
             "UnsubscribeURL": "https://sns.us-east-2.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns",
-            "MessageAttributes": {name: {"Type": "String", "Value": value} for name, value in attributes.items()},
+            "MessageAttributes": attributes,
         },
         indent=2,
     )
@@ -437,3 +443,142 @@ def test_a_mapping_that_is_no_dict_is_a_message(spans: Spans) -> None:
 
     with process(MappingProxyType(record({"traceparent": lambda_attribute(TRACEPARENT)}))) as span:
         assert span.get_span_context().trace_id == TRACE_ID
+
+
+# Octets, which Lambda and SNS write as base64.
+
+BASE64 = base64.b64encode(TRACEPARENT.encode()).decode()
+
+
+def binary_message(value: Any) -> dict[str, Any]:
+    return {**message(None), "MessageAttributes": {"traceparent": {"DataType": "Binary", "BinaryValue": value}}}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        record({"traceparent": lambda_attribute(BASE64, "Binary")}),
+        record({"traceparent": {"dataType": "Binary", "binaryValue": BASE64, "stringValue": None}}),
+        message(None, envelope_of({"traceparent": {"Type": "Binary", "Value": BASE64}})),
+        record(body=envelope_of({"traceparent": {"Type": "Binary", "Value": BASE64}})),
+        {**message(None), "MessageAttributes": {"traceparent": {"DataType": "Binary", "BinaryValue": BASE64}}},
+        {
+            **message(None),
+            "MessageAttributes": {"traceparent": {"DataType": "Binary", "BinaryValue": TRACEPARENT.encode()}},
+        },
+        {"traceparent": lambda_attribute(BASE64, "Binary")},
+        {"traceparent": {"Type": "Binary", "Value": BASE64}},
+    ],
+    ids=["lambda", "lambda-null", "envelope", "lambda-envelope", "json", "octets", "attributes", "sns-attributes"],
+)
+def test_a_context_in_binary_attributes_is_read(source: Any) -> None:
+    assert ids(carried(source)) == (TRACE_ID, PARENT_ID)
+
+
+@pytest.mark.parametrize("value", ["no base64!", "=", "é", BASE64[:-3], "A" * 20000])
+def test_binary_attributes_that_are_no_base64_carry_nothing(value: str, spans: Spans) -> None:
+    broken = record({"traceparent": lambda_attribute(value, "Binary"), "mine": lambda_attribute(value, "Binary")})
+    assert not carried(broken).is_valid
+    process_attributes(spans, broken)
+    assert forward(broken)["unbroken-attempt"] == attribute("1")
+
+
+# Records of a Lambda event of SNS.
+
+
+def sns_record(attributes: dict[str, Any] | None = None, **notification: Any) -> dict[str, Any]:
+    """A record of a Lambda event, as https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html shows it."""
+    return {
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": "arn:aws:sns:us-east-1:123456789012:sns-lambda:21be56ed-a058-49f5-8c98-aedd2564c486",
+        "EventSource": "aws:sns",
+        "Sns": {
+            "SignatureVersion": "1",
+            "Timestamp": "2019-01-02T12:45:07.000Z",
+            "MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
+            "Message": "Hello from SNS!",
+            "MessageAttributes": attributes or {},
+            "Type": "Notification",
+            "TopicArn": "arn:aws:sns:us-east-1:123456789012:sns-lambda",
+            "Subject": "TestInvoke",
+            **notification,
+        },
+    }
+
+
+def sns_attribute(value: str, kind: str = "String") -> dict[str, str]:
+    return {"Type": kind, "Value": value}
+
+
+@pytest.mark.parametrize("carrier", [sns_attribute(TRACEPARENT), sns_attribute(BASE64, "Binary")])
+def test_a_record_of_sns_is_processed_in_the_trace_of_its_publisher(carrier: Any, spans: Spans) -> None:
+    found = sns_record({"traceparent": carrier, "tenant": sns_attribute("acme")})
+    assert ids(carried(found)) == ids(carried(found["Sns"]["MessageAttributes"])) == (TRACE_ID, PARENT_ID)
+    assert process_attributes(spans, found) == {
+        "messaging.system": "aws.sns",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": "sns-lambda",
+        "messaging.message.id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
+        "aws.sns.topic.arn": "arn:aws:sns:us-east-1:123456789012:sns-lambda",
+    }
+    (span,) = spans.processed
+    assert (span.name, ids(span.parent)) == ("process sns-lambda", (TRACE_ID, PARENT_ID))
+
+
+def test_the_records_of_an_event_of_sns_are_received_together(spans: Spans) -> None:
+    records = [sns_record({"traceparent": sns_attribute(one)}) for one in (TRACEPARENT, OTHER)]
+    with receive(records):
+        for one in records:
+            with process(one):
+                pass
+    (received,) = spans.of(SpanKind.CLIENT)
+    assert [ids(link.context) for link in received.links] == [ids(carried(one)) for one in records]
+    assert received.name == "receive sns-lambda"
+    assert len(spans.processed) == 2
+
+
+def test_a_record_of_sns_is_forwarded_with_attributes_as_the_api_takes_them() -> None:
+    found = sns_record(
+        {
+            "traceparent": sns_attribute(BASE64, "Binary"),
+            "tenant": sns_attribute("acme"),
+            "count": sns_attribute("7", "Number"),
+            "octets": sns_attribute(base64.b64encode(b"\xff\x00").decode(), "Binary"),
+        }
+    )
+    with process(found):
+        headers = forward(found, error=ValueError("no"))
+    assert headers["tenant"] == attribute("acme")
+    assert headers["count"] == {"DataType": "Number", "StringValue": "7"}
+    assert headers["octets"] == {"DataType": "Binary", "BinaryValue": b"\xff\x00"}
+    assert headers["unbroken-source"] == attribute("sns-lambda/95df01b4-ee98-5cb9-9903-4c221d41eb5e")
+    assert headers["unbroken-origin"] == attribute(TRACEPARENT)
+    assert headers["traceparent"]["StringValue"].startswith(f"00-{TRACE_ID:032x}-")
+
+
+def test_attributes_that_were_received_are_injected_into_as_the_api_takes_them() -> None:
+    given = {"tenant": sns_attribute("acme"), "count": lambda_attribute("7", "Number")}
+    assert inject(given) == {"tenant": attribute("acme"), "count": {"DataType": "Number", "StringValue": "7"}}
+
+
+@pytest.mark.parametrize(
+    "garbage", [None, "text", 7, [], {}, {"MessageAttributes": "x", "Timestamp": 7, "TopicArn": None}]
+)
+def test_a_record_of_sns_that_holds_garbage_is_processed(
+    garbage: Any, spans: Spans, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = {**sns_record(), "Sns": garbage}
+    assert None not in process_attributes(spans, found).values()
+    assert "None" not in forward(found)["unbroken-source"]["StringValue"]
+    assert caplog.records == []
+
+
+def test_the_time_since_a_record_of_sns_was_published_is_known() -> None:
+    assert type_of(sns_record()).timestamp(sns_record()) == 1546433107.0
+
+
+def test_what_has_no_id_is_forwarded_without_the_text_of_none() -> None:
+    found = message()
+    del found["MessageId"]
+    assert forward(found)["unbroken-source"] == attribute("")

@@ -177,8 +177,10 @@ def _with_sidecar(found: Origin, origin: Origin) -> Origin:
 
 
 def _is_of_sqs(source: object) -> bool:
-    """Return whether this is a mapping and a message of SQS, as the API gives it or as Lambda does; not headers."""
-    return isinstance(source, Mapping) and ("ReceiptHandle" in source or "receiptHandle" in source)
+    """Return whether this is a mapping and a message of SQS or SNS, of the API or of Lambda; not headers."""
+    return isinstance(source, Mapping) and (
+        "ReceiptHandle" in source or "receiptHandle" in source or ("Sns" in source and "EventSource" in source)
+    )
 
 
 def _is_resource(message: object) -> bool:

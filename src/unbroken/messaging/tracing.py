@@ -114,8 +114,8 @@ def log_internal_error(where: str, error: Exception) -> None:
         _logger.error("telemetry failed in %s; the message goes on without it (logged once)", where, exc_info=error)
 
 
-def warn_once(text: str) -> None:
-    """Log a warning about messages, once per text."""
-    if text not in _said:
-        _said.add(text)
+def warn_once(text: str, key: str | None = None) -> None:
+    """Log a warning about messages, once per key (default: the text)."""
+    if (key or text) not in _said:
+        _said.add(key or text)
         _logger.warning("%s (logged once)", text)

@@ -12,9 +12,10 @@ from weakref import WeakKeyDictionary
 import aio_pika
 
 from unbroken.clients.rabbitmq.attributes import SYSTEM, consumed_from, process_attributes, server_attributes
-from unbroken.clients.rabbitmq.settling import Receipt, receipt_of
+from unbroken.clients.rabbitmq.settling import receipt_of
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
+from unbroken.messaging.receipts import ChannelReceipt
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import MAPPING
@@ -83,7 +84,7 @@ def _attributes(message: Any) -> Attributes:
     return attributes
 
 
-def _receipt(message: Any) -> Receipt | None:
+def _receipt(message: Any) -> ChannelReceipt | None:
     no_ack = getattr(message, "_IncomingMessage__no_ack", False)
     return None if no_ack else receipt_of(channel_of(message), message.delivery_tag)
 

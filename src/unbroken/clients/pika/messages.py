@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 from unbroken.clients.pika.channels import server_of
 from unbroken.clients.rabbitmq.attributes import SYSTEM, consumed_from, process_attributes
-from unbroken.clients.rabbitmq.settling import Receipt, receipt_of
+from unbroken.clients.rabbitmq.settling import receipt_of
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
+from unbroken.messaging.receipts import ChannelReceipt
 from unbroken.messaging.scope import SCOPE_KEY
 from unbroken.messaging.semconv import Attributes
 from unbroken.propagation.carriers import MAPPING
@@ -73,7 +74,7 @@ def _attributes(delivery: Delivery) -> Attributes:
     return attributes
 
 
-def _receipt(delivery: Delivery) -> Receipt | None:
+def _receipt(delivery: Delivery) -> ChannelReceipt | None:
     return None if delivery.auto_ack else receipt_of(delivery.channel, delivery.method.delivery_tag)
 
 

@@ -38,6 +38,9 @@ def fit_frame(sending: Sending, given: Any, frame_max: Callable[[], Any]) -> Non
         before: Mapping[str, Any] = given or {}
         ours = [name for name, value in headers.items() if before.get(name) is not value]
         unfit = {name for name in ours if len(name.encode()) > _LONGEST_NAME}
+        limit_met = (
+            f"{limit} octets of a frame (AMQP)" if over > 0 else f"{_LONGEST_NAME} octets of a header's name (AMQP)"
+        )
         for name in reversed(ours):  # the first of them matter most
             if over <= 0:
                 break
@@ -46,7 +49,7 @@ def fit_frame(sending: Sending, given: Any, frame_max: Callable[[], Any]) -> Non
         if unfit:
             kept = {name: value for name, value in headers.items() if name not in unfit}
             sending.headers = kept if len(unfit) < len(ours) else given
-            sending.leave_out([name for name in ours if name in unfit], SYSTEM)
+            sending.leave_out([name for name in ours if name in unfit], SYSTEM, f"{limit_met} (AMQP)")
     except Exception as failure:
         log_internal_error("the size of a message", failure)
 

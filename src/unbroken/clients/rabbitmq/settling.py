@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Hashable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, cast
+from typing import Any
 from weakref import ref
 
 from opentelemetry.context import Context
@@ -14,26 +13,32 @@ from unbroken.clients.rabbitmq.attributes import SYSTEM, put_destination
 from unbroken.messaging import semconv
 from unbroken.messaging.metrics import instruments
 from unbroken.messaging.policy import active_policy
-from unbroken.messaging.receipts import destination_of, remembered
+from unbroken.messaging.receipts import ChannelReceipt, destination_of, remembered_up_to
 from unbroken.messaging.scope import open_scopes
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.settle import settle
 from unbroken.messaging.tracing import log_internal_error, tracing
 from unbroken.propagation.context import SPAN_KEY, current
 
-Receipt = tuple[Hashable, int]
-"""A channel, by a weak reference, and a delivery tag of it."""
-
 NO_BLOCK: AbstractContextManager[Any] = nullcontext()
 """What settles nothing that is traced."""
 
 
-def receipt_of(channel: Any, delivery_tag: Any) -> Receipt | None:
+def receipt_of(channel: Any, delivery_tag: Any) -> ChannelReceipt | None:
     """Return by what a delivery is settled; delivery tags begin again on each channel."""
+    channel = _ref(channel)
+    return ChannelReceipt(channel, delivery_tag) if channel and delivery_tag and _is_tag(delivery_tag) else None
+
+
+def _ref(channel: Any) -> ref[Any] | None:
     try:
-        return (ref(channel), delivery_tag) if delivery_tag else None
-    except TypeError:  # a stand-in for a channel, in somebody's tests
+        return ref(channel)
+    except TypeError:  # the double of a channel, in somebody's tests
         return None
+
+
+def _is_tag(delivery_tag: object) -> bool:
+    return isinstance(delivery_tag, int)
 
 
 def settle_deliveries(
@@ -51,8 +56,10 @@ def settle_deliveries(
             opened = {scope.receipt: scope for scope in open_scopes(ambient)}
             one = receipt_of(channel, delivery_tag)
             if multiple:
-                receipts += remembered(functools.partial(_covers, channel, delivery_tag))
-                receipts += [receipt for receipt in opened if _covers(channel, delivery_tag, receipt)]
+                if (known := _ref(channel)) and _is_tag(delivery_tag):
+                    receipts += remembered_up_to(known, delivery_tag)
+                    covered = [one for one in opened if _covers(known, delivery_tag, one)]
+                    receipts += [one for one in covered if one not in receipts]
             elif one is not None:
                 if one in opened and _is_unseen(ambient):
                     return NO_BLOCK
@@ -78,9 +85,8 @@ def _is_unseen(ambient: Context) -> bool:
     )
 
 
-def _covers(channel: Any, delivery_tag: int, receipt: Any) -> bool:
+def _covers(channel: Hashable, delivery_tag: int, receipt: Hashable) -> bool:
     """Return whether the settlement of all deliveries up to a tag is one of this receipt."""
-    if not isinstance(receipt, tuple):
+    if not isinstance(receipt, ChannelReceipt) or receipt.channel != channel:
         return False
-    of, tag = cast("tuple[Any, Any]", receipt)
-    return isinstance(of, ref) and of() is channel and (not delivery_tag or tag <= delivery_tag)
+    return not delivery_tag or receipt.tag <= delivery_tag

@@ -1,25 +1,25 @@
 """What the messages of SQS have in common, whoever received them: the facts that go on the spans.
 
 A message is a mapping as the API gives it (`MessageId`, `ReceiptHandle`, `Body`, ...), a record of a Lambda event
-(`messageId`, `receiptHandle`, `body`, ...), or a `Message` resource of boto3. Knows no client library; the modules
-named after the clients stand on it.
+(`messageId`, `receiptHandle`, `body`, ...), or a `Message` resource of boto3. The record of a Lambda event of SNS
+(`sns.py`) is no message of SQS, but comes to the same functions.
 """
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unbroken.clients.sqs.queues import UNKNOWN, Queue, queue_at, queue_attributes
+from unbroken.clients.sqs.queues import UNKNOWN, Queue, queue_at, queue_attributes, source_of
 from unbroken.clients.sqs.sidecars import mapping_of, sidecar_origin, sns_attributes
+from unbroken.clients.sqs.sns import SNS_RECORD
 from unbroken.errors import UnknownMessage
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
 from unbroken.messaging.semconv import Attributes
 from unbroken.propagation import xray
-from unbroken.propagation.carriers import ATTRIBUTES, AttributesCarrier, Fields, Names
+from unbroken.propagation.carriers import ATTRIBUTES
 from unbroken.propagation.context import Origin
 
 SYSTEM = "aws_sqs"
@@ -45,29 +45,12 @@ def message_type(message: object) -> MessageType:
         UnknownMessage: a resource of boto3 that is no message.
     """
     if isinstance(message, Mapping):
-        return MESSAGE if "ReceiptHandle" in message else RECORD
+        if "ReceiptHandle" in message:
+            return MESSAGE
+        return RECORD if "receiptHandle" in message else SNS_RECORD
     if hasattr(message, "receipt_handle") and hasattr(message, "queue_url"):
         return RESOURCE
     raise UnknownMessage(message)
-
-
-class _Record(AttributesCarrier):
-    """The attributes of a Lambda record, written as the API takes them."""
-
-    def replaced(self, headers: Any, fields: Fields, names: Names) -> Any:
-        given: dict[Any, Any] = headers or {}
-        return super().replaced({name: _as_sent(value) for name, value in given.items()}, fields, names)
-
-
-def _as_sent(attribute: Any) -> Any:
-    """Return an attribute of a Lambda record as `send_message` takes it; its binary values are base64 there."""
-    try:
-        kind = attribute["dataType"]
-        if kind.startswith("Binary"):
-            return {"DataType": kind, "BinaryValue": b64decode(attribute["binaryValue"])}
-        return {"DataType": kind, "StringValue": attribute["stringValue"]}
-    except Exception:  # Lambda makes no such attribute; whoever did, it is kept
-        return attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +84,7 @@ def _record_queue(record: Any) -> Queue:
     return queue_at(arn) if isinstance(arn, str) else UNKNOWN
 
 
-def _type_of(shape: _Shape, carrier: AttributesCarrier = ATTRIBUTES) -> MessageType:
+def _type_of(shape: _Shape) -> MessageType:
     data, queue = shape.data, shape.queue
 
     def system(message: Any) -> Mapping[str, Any]:
@@ -135,12 +118,12 @@ def _type_of(shape: _Shape, carrier: AttributesCarrier = ATTRIBUTES) -> MessageT
 
     return MessageType(
         system=SYSTEM,
-        carrier=carrier,
+        carrier=ATTRIBUTES,
         headers=lambda message: mapping_of(data(message).get(shape.attributes)),
         destination=lambda message: queue(message).name,
         attributes=described,
         per_message_attributes=(semconv.MESSAGE_ID, semconv.RECEIVE_COUNT),
-        source=lambda message: f"{queue(message).name}/{data(message).get(shape.message_id)}",
+        source=lambda message: source_of(queue(message).name, data(message).get(shape.message_id)),
         timestamp=timestamp,
         error=lambda _: None,
         consumer=queue_attributes,
@@ -164,7 +147,7 @@ RECEIVED = _type_of(_Shape(_itself, lambda message: message.queue, *_AS_RECEIVED
 RESOURCE = _type_of(_Shape(_resource_data, _resource_queue, *_AS_RECEIVED))
 """A `Message` resource of boto3."""
 RECORD = _type_of(
-    _Shape(_itself, _record_queue, "messageId", "receiptHandle", "body", "attributes", "messageAttributes"), _Record()
+    _Shape(_itself, _record_queue, "messageId", "receiptHandle", "body", "attributes", "messageAttributes")
 )
 """A record of a Lambda event."""
 

@@ -70,6 +70,11 @@ def server_at(url: str) -> Attributes:
     return {semconv.SERVER_ADDRESS: parts.hostname, semconv.SERVER_PORT: port}
 
 
+def source_of(destination: str, message_id: object) -> str:
+    """Return what finds a message again: its destination and its id, as far as they are known."""
+    return f"{destination}/{message_id}" if isinstance(message_id, str) else destination
+
+
 def queue_attributes(queue: Any) -> Attributes:
     """Return what the second argument of `process` tells: a queue's URL or ARN, a `Queue` resource, or a client."""
     if isinstance(queue, str):

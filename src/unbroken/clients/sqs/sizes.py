@@ -14,7 +14,7 @@ def carrier_for_size(size: int) -> AttributesCarrier:
     """Return the carrier for messages of this size: we must not be what makes them too large."""
     for limit in SIZE_LIMITS:
         if size <= limit:
-            return _SizedAttributes(limit - size)
+            return _SizedAttributes(limit - size, f"{limit} octets of a message or batch (SQS)")
     return ATTRIBUTES  # too large already
 
 
@@ -36,8 +36,9 @@ def _octets(value: object) -> int:
 class _SizedAttributes(AttributesCarrier):
     """The attributes of messages that together may hold so many more octets; what does not fit is left out."""
 
-    def __init__(self, octets: int) -> None:
+    def __init__(self, octets: int, limit: str) -> None:
         self._octets = octets
+        self._limit = limit
 
     def replaced(self, headers: Any, fields: Fields, names: Names) -> Any:
         fitting: Fields = []
@@ -46,4 +47,6 @@ class _SizedAttributes(AttributesCarrier):
             if length <= self._octets:
                 self._octets -= length
                 fitting.append((name, value))
+            else:
+                self.limit_met = self._limit
         return super().replaced(headers, fitting, names)
