@@ -112,6 +112,8 @@ def about_message(given: object) -> str:
     if isinstance(given, Mapping):
         found: Mapping[Any, object] = given
         return _about_mapping(found)
+    if is_span(given):
+        return f"{describe(given)} is not a message. Make it current with opentelemetry.trace.use_span(span)"
     if isinstance(given, (list, tuple, set, frozenset, Iterator)):
         items: Any = given
         return _about_items(items)
@@ -124,11 +126,11 @@ def _about_object(given: object) -> str:
     if isinstance(given, type):
         return f"{what} is not a message. Give one of its objects"
     if inspect.isroutine(given):
-        return f"{what} is not a message. Give what it returns: write {getattr(given, '__name__', 'it')}()"
+        return f"{what} is not a message. Give the message itself, or call the function: {getattr(given, '__name__', 'it')}()"
     if is_awaitable(given):
         return f"{what} is not a message. Write `await`, as in process(await consumer.getone())"
-    if is_span(given):
-        return f"{what} is not a message. Make it current with opentelemetry.trace.use_span(span)"
+    if kind.__module__ == "builtins":
+        return f"{what} is not a message. Give the message as your client returned it"
     if kind.__module__ == "unittest.mock":
         return f"{what} without a class is not a message. Write {kind.__name__}(spec=Message), of your client's class"
     if kind.__module__.partition(".")[0] == "pika":

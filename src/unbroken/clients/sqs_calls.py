@@ -225,7 +225,7 @@ class _Beginning:
             if not isinstance(url, str):
                 return
             queue = queue_at(url, self._endpoint)
-            if not active_policy().selective or active_policy().covers(queue.name):
+            if active_policy().covers(queue.name):
                 call = context[_KEY] = self._begun(params, queue)
                 if (around := Guard.current.get()) is not None:
                     around.call = call

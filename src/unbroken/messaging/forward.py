@@ -62,7 +62,7 @@ def _fields(kind: MessageType, message: object, error: BaseException | None) -> 
     seen = _named(pairs)
     if first := _first_origin(seen.get(ORIGIN), origin.span_context):
         fields.append((ORIGIN, first))
-    fields.append((SOURCE, kind.source(message).encode()))
+    fields.append((SOURCE, kind.source_of(message).encode()))
     fields.append((ATTEMPT, b"%d" % (_count(seen.get(ATTEMPT)) + 1)))
     if error is not None:
         fields.append((ERROR, _described(error)))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.util.types import AttributeValue
 
 from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
+from unbroken.messaging.decorate import decorate, is_handler
 from unbroken.messaging.message import MessageType, known_types, origin_of, type_of
 from unbroken.messaging.metrics import Instruments, Timing, count_malformed, instruments, labels, seconds_since
 from unbroken.messaging.policy import Correlation, Policy, active_policy, known_correlation
@@ -38,6 +42,13 @@ RECEIVE_KEY = "unbroken-receive"
 """Where the context keeps the `receive` block, which has counted its messages."""
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_NO_MESSAGE: Any = object()
+"""What `process` is given as a decorator with arguments."""
+
+
 held: dict[int, tuple[process, Context]] = {}
 """What zero code keeps current, by the identity of the message: `process` in another thread takes its span over."""
 
@@ -55,16 +66,26 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         with process(message) as span:
             handle(message)
 
+    As a decorator it does the same around a function, a coroutine function or a method whose first argument is the
+    message; the function keeps its name and its signature.
+
+        @process
+        def handle(message): ...
+
+        @process(correlation="link")
+        async def handle(message): ...
+
     Args:
-        message: a message of any client.
+        message: a message of any client; or the function to decorate.
         consumer: the client's consumer; what it tells without asking the broker (group, client id, server address)
             goes on the span.
         correlation: `parent` or `link` (default: the policy in force).
         attributes: more attributes of the span, given to the sampler.
 
     Raises:
-        UnknownMessage: no client that unbroken knows has such messages (None included). What a message holds never
-            raises.
+        UnknownMessage: no client that unbroken knows has such messages (None included); in the call, when the first
+            argument of a decorated function is none. What a message holds never raises.
+        WrongArgument: a generator function, or one without arguments, to decorate.
         ValueError: a `correlation` that is neither.
         OpenTwice: on entering, when this very object is entered already.
     """
@@ -89,13 +110,42 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
     is_settled: bool
     """Whether the message was acknowledged, rejected or deleted inside the block."""
 
+    @overload
+    def __new__(cls, message: Callable[P, T], /) -> Callable[P, T]: ...  # type: ignore[misc, overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def __new__(
+        cls,
+        message: object,
+        consumer: object = None,
+        *,
+        correlation: Correlation | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
+    ) -> process: ...
+    @overload
+    def __new__(  # type: ignore[misc]  # a decorator is no block
+        cls,
+        *,
+        consumer: object = None,
+        correlation: Correlation | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
+    ) -> Callable[[Callable[P, T]], Callable[P, T]]: ...
+    def __new__(cls, message: object = _NO_MESSAGE, consumer: object = None, **options: Any) -> Any:  # type: ignore[misc]
+        """Return the block of a message; of a function the decorated one."""
+        if type(message) in known_types:  # the common case
+            return object.__new__(cls)
+        if message is _NO_MESSAGE:
+            return functools.partial(cls, consumer=consumer, **options)
+        if is_handler(message):
+            return decorate(message, functools.partial(cls, consumer=consumer, **options))
+        return object.__new__(cls)
+
     def __init__(
         self,
         message: object,
         consumer: object = None,
         *,
         correlation: Correlation | None = None,
-        attributes: Attributes | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
     ) -> None:
         self.message = message
         self.kind: MessageType = known_types.get(type(message)) or type_of(message)
@@ -173,7 +223,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         if held and (holding := held.pop(id(message), None)) is not None:
             return self._taken_over(*holding, ambient)
         if kind.error(message) is not None or (
-            rules.selective and not rules.covers(kind.destination_of(message, self._consumer))
+            (rules.only or rules.ignore) and not rules.covers(kind.destination_of(message, self._consumer))
         ):
             return None
         pairs = kind.carrier.pairs(kind.headers(message))
@@ -249,7 +299,7 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         return NonRecordingSpan(creation) if creation is not None else None
 
     def _described(self) -> Attributes:
-        attributes = self.kind.attributes(self.message)
+        attributes = self.kind.attributes_of(self.message)
         if self._consumer is not None:
             attributes.update(self.kind.consumer(self._consumer))
         if self._attributes is not None:

@@ -105,7 +105,7 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         messages = [
             (kind, message)
             for kind, message in self._messages
-            if not rules.selective or rules.covers(kind.destination_of(message, self._consumer))
+            if not (rules.only or rules.ignore) or rules.covers(kind.destination_of(message, self._consumer))
         ]
         if not messages or is_suppressed(ambient):
             return None

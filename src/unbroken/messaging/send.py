@@ -164,7 +164,7 @@ def start_send(
         UnknownCarrier: headers in a shape that no client takes.
     """
     ambient = current()
-    if (ambient and is_suppressed(ambient)) or (active_policy().selective and not active_policy().covers(destination)):
+    if (ambient and is_suppressed(ambient)) or not active_policy().covers(destination):
         return Sending(headers, None, INVALID_SPAN)
     if carrier is None:
         carrier = carrier_of(headers)

@@ -102,7 +102,7 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         spans = [_process_span(receipt, scope, self._is_final) for receipt in self._receipts]
         known = [found for found in spans if found is not None]
         rules = active_policy()
-        if is_suppressed(ambient) or (rules.selective and not self._is_covered(rules, known)):
+        if is_suppressed(ambient) or ((rules.only or rules.ignore) and not self._is_covered(rules, known)):
             return None
         attributes: Attributes = {
             **self._attributes,

@@ -125,7 +125,7 @@ class AttributesCarrier:
 
     def takes(self, headers: object) -> bool:
         """Return whether this is a mapping of attributes, or nothing."""
-        return _is_nothing(headers) or (_is_mapping(headers) and all(map(_is_attribute, headers.values())))
+        return _is_nothing(headers) or (_is_mapping(headers) and _has_headers(headers))
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the name and the text, or the octets, of each attribute."""
@@ -164,8 +164,11 @@ def _initials(names: Names) -> frozenset[str | int]:
 
 
 PAIRS = PairsCarrier()
+"""The carrier of Kafka: a list or tuple of `(name, bytes)`."""
 MAPPING = MappingCarrier()
+"""The carrier of AMQP: a mapping of text."""
 ATTRIBUTES = AttributesCarrier()
+"""The carrier of SQS: message attributes, at most ten."""
 _WIRES: dict[str, Carrier] = {"kafka": PAIRS, "amqp": MAPPING, "sqs": ATTRIBUTES}
 
 
