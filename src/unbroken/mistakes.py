@@ -100,6 +100,33 @@ def holds_messages(given: Mapping[Any, object]) -> bool:
     )
 
 
+def holds_partitions(given: Mapping[Any, object]) -> bool:
+    """Return whether every value of a mapping is a list, and it is no response and no event."""
+    return _RECEIVED not in given and _EVENT not in given and all(isinstance(value, (list, tuple)) for value in given.values())
+
+
+def about_messages(given: object) -> str:
+    """Return the line to write instead of `receive(given)`.
+
+    >>> about_messages({"Messages": []})
+    'write receive(response.get("Messages", []))'
+    """
+    if given is None:
+        return "poll() returned nothing; write `if messages:` around the block"
+    if isinstance(given, Iterator):
+        return "an iterator can be read only once; write messages = list(...) before, and receive(messages)"
+    if isinstance(given, Mapping):
+        if _RECEIVED in given or "ResponseMetadata" in given:
+            return f'write receive(response.get("{_RECEIVED}", []))'
+        if _EVENT in given:
+            return f'write receive(event["{_EVENT}"])'
+    if inspect.isroutine(given):
+        return "it is no decorator; write `with receive(messages):` in the function"
+    if is_awaitable(given):
+        return "write receive(await ...)"
+    return "write process(message) for one message, or receive([message])"
+
+
 def about_message(given: object) -> str:
     """Return why an argument is not a message, and the line to write instead."""
     if given is None:

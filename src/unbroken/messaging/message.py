@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
 from opentelemetry.context import Context
+from opentelemetry.util.types import AttributeValue
 
 from unbroken import mistakes
 from unbroken.errors import UnknownMessage, WrongArgument
 from unbroken.messaging.policy import active_policy
-from unbroken.messaging.semconv import DESTINATION, OPERATION_NAME, OPERATION_TYPE, SYSTEM, Attributes
+from unbroken.messaging.semconv import DESTINATION, OPERATION_NAME, OPERATION_TYPE, SYSTEM
 from unbroken.propagation import context
 from unbroken.propagation.carriers import Carrier, ShapeCarrier
 from unbroken.propagation.context import NOTHING, Origin, is_same
@@ -26,13 +27,18 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     M = TypeVar("M", default=Any)
+    C = TypeVar("C", default=Any)
 else:  # a default is for type checkers: `MessageType` alone is that of any message
     from typing import TypeVar
 
     M = TypeVar("M")
+    C = TypeVar("C")
+
+Described = Mapping[str, AttributeValue]
+"""Attributes of a span."""
 
 
-def _no_attributes(_: object) -> Attributes:
+def _no_attributes(_: object) -> Described:
     return {}
 
 
@@ -41,7 +47,7 @@ def _nothing(_: object) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessageType(Generic[M]):
+class MessageType(Generic[M, C]):
     """How the messages of one client are read; each function takes the message.
 
         MessageType(system="nats", headers=lambda letter: letter.headers, destination=lambda letter: letter.subject)
@@ -75,12 +81,12 @@ class MessageType(Generic[M]):
     headers: Callable[[M], object]
     destination: Callable[[M], str]
     carrier: Carrier = ShapeCarrier()
-    attributes: Callable[[M], Attributes] = _no_attributes
+    attributes: Callable[[M], Described] = _no_attributes
     per_message_attributes: tuple[str, ...] = ()
     source: Callable[[M], str] | None = None
     timestamp: Callable[[M], float | None] = _nothing
     error: Callable[[M], object] = _nothing
-    consumer: Callable[[Any], Attributes] = _no_attributes
+    consumer: Callable[[C], Described] = _no_attributes
     receiving: str = "poll"
     sidecar_context: Callable[[M, bool], Origin | None] | None = None
     receipt: Callable[[M], Hashable] | None = None
@@ -96,24 +102,24 @@ class MessageType(Generic[M]):
         has_carrier = all(hasattr(self.carrier, name) for name in ("pairs", "replaced", "limit"))
         _check(has_carrier, "carrier", "a carrier", self.carrier, "MAPPING")
 
-    def destination_of(self, message: M, consumer: object) -> str:
+    def destination_of(self, message: M, consumer: C | None) -> str:
         """Return the topic or queue of a message; one that does not know it may be told by what received it."""
         known = self.destination(message)
         if known or consumer is None:
             return known
-        told: str = self.consumer(consumer).get(DESTINATION, "")
-        return told
+        told = self.consumer(consumer).get(DESTINATION)
+        return told if isinstance(told, str) else ""
 
     def source_of(self, message: M) -> str:
         """Return what finds the message again."""
         return (self.source or self.destination)(message)
 
-    def attributes_of(self, message: M) -> Attributes:
+    def attributes_of(self, message: M) -> Described:
         """Return the attributes of its process span."""
         attributes = self.attributes(message)
         if OPERATION_NAME in attributes:  # the common case: a client tells all of them
             return attributes
-        known = {SYSTEM: self.system, OPERATION_NAME: "process", OPERATION_TYPE: "process"}
+        known: dict[str, AttributeValue] = {SYSTEM: self.system, OPERATION_NAME: "process", OPERATION_TYPE: "process"}
         return {**known, DESTINATION: self.destination(message), **attributes}
 
 
@@ -149,7 +155,14 @@ _GENERAL = (object, dict, list, tuple, set, str, bytes, int, Mapping)
 """Types of much that is no message."""
 
 
-def register(kind: type[M], message_type: MessageType[M]) -> None:
+def check_attributes(call: str, attributes: object) -> None:
+    """Raise WrongArgument for what are no attributes of a span."""
+    if attributes is not None and not isinstance(attributes, Mapping):
+        instead = 'write attributes={"name": value}'
+        raise WrongArgument(f"{call}(attributes=...)", "a mapping", attributes, instead)
+
+
+def register(kind: type[M], message_type: MessageType[M, C]) -> None:
     """Make messages of a type, and of its subclasses, known to every function that takes a message.
 
         register(Letter, MessageType(system="nats", headers=lambda letter: letter.headers, destination=...))

@@ -14,12 +14,12 @@ from opentelemetry.util.types import AttributeValue
 from unbroken.errors import OpenTwice
 from unbroken.messaging import semconv
 from unbroken.messaging.decorate import decorate, is_handler
-from unbroken.messaging.message import MessageType, known_types, origin_of, type_of
+from unbroken.messaging.message import MessageType, check_attributes, known_types, origin_of, type_of
 from unbroken.messaging.metrics import Instruments, Timing, count_malformed, instruments, labels, seconds_since
 from unbroken.messaging.policy import Correlation, Policy, active_policy, known_correlation
 from unbroken.messaging.receipts import remember
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.tracing import log_internal_error, tracing
+from unbroken.messaging.tracing import log_internal_error, log_missing_sdk, tracing
 from unbroken.propagation import context
 from unbroken.propagation.context import (
     BAGGAGE_KEY,
@@ -129,15 +129,21 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         correlation: Correlation | None = None,
         attributes: Mapping[str, AttributeValue] | None = None,
     ) -> Callable[[Callable[P, T]], Callable[P, T]]: ...
-    def __new__(cls, message: object = _NO_MESSAGE, consumer: object = None, **options: Any) -> Any:  # type: ignore[misc]
+    def __new__(  # type: ignore[misc]  # as above
+        cls,
+        message: object = _NO_MESSAGE,
+        consumer: object = None,
+        *,
+        correlation: Correlation | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
+    ) -> object:
         """Return the block of a message; of a function the decorated one."""
         if type(message) in known_types:  # the common case
             return object.__new__(cls)
-        if message is _NO_MESSAGE:
-            return functools.partial(cls, consumer=consumer, **options)
-        if is_handler(message):
-            return decorate(message, functools.partial(cls, consumer=consumer, **options))
-        return object.__new__(cls)
+        if message is not _NO_MESSAGE and not is_handler(message):
+            return object.__new__(cls)
+        block = functools.partial(cls, consumer=consumer, correlation=correlation, attributes=attributes)
+        return block if message is _NO_MESSAGE else decorate(message, block)
 
     def __init__(
         self,
@@ -155,6 +161,8 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         self._token: Any = None
         if correlation is not None:
             known_correlation(correlation)
+        if attributes is not None:
+            check_attributes("process", attributes)
 
     def __enter__(self) -> Span:
         if self._token is not None:
@@ -294,12 +302,14 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
                     around = {**around, SPAN_KEY: span} if around else {SPAN_KEY: span}
                 name = semconv.span_name(attributes)
                 return traced.tracer.start_span(name, Context(around), _CONSUMER, attributes, links)
+            if traced.tracer is None:
+                log_missing_sdk()
         except Exception as error:
             log_internal_error("the start of a span", error)
         return NonRecordingSpan(creation) if creation is not None else None
 
     def _described(self) -> Attributes:
-        attributes = self.kind.attributes_of(self.message)
+        attributes: Attributes = {**self.kind.attributes_of(self.message)}
         if self._consumer is not None:
             attributes.update(self.kind.consumer(self._consumer))
         if self._attributes is not None:
