@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar, overload
 
 from opentelemetry.trace import SpanContext
 
-from unbroken.errors import InvalidHeader
+from unbroken.errors import InvalidHeader, WrongArgument
 from unbroken.messaging.message import MessageType, origin_of, type_of
 from unbroken.messaging.scope import SCOPE_KEY, find_scope
 from unbroken.messaging.semconv import error_text, error_type
@@ -28,7 +29,40 @@ _TRACE_NAMES = names_of("traceparent", "tracestate")
 _BAGGAGE_NAMES = names_of("baggage")
 
 
-def forward(message: object, *, error: BaseException | None = None) -> Any:
+Given = TypeVar("Given", bound="list[Any] | tuple[Any, ...] | Mapping[Any, Any]", covariant=True)
+"""Headers as the type of a message says."""
+
+
+class HeadersMethod(Protocol[Given]):
+    """A message that returns its headers, as that of confluent-kafka."""
+
+    def headers(self) -> Given | None:
+        """Return the headers."""
+        ...
+
+
+class HeadersAttribute(Protocol[Given]):
+    """A message that has its headers."""
+
+    @property
+    def headers(self) -> Given | None:
+        """The headers."""
+        ...
+
+
+@overload
+def forward(  # type: ignore[overload-overlap]  # of SQS and Lambda
+    message: Mapping[str, object], *, error: BaseException | None = None
+) -> dict[str, dict[str, object]]: ...
+@overload
+def forward(message: HeadersMethod[Given], *, error: BaseException | None = None) -> Given: ...
+@overload
+def forward(message: HeadersAttribute[Given], *, error: BaseException | None = None) -> Given: ...
+@overload
+def forward(
+    message: object, *, error: BaseException | None = None
+) -> list[tuple[str, bytes | None]] | dict[str, object]: ...
+def forward(message: object, *, error: BaseException | None = None) -> object:
     """Return the headers to publish a message again with, in the shape that its client takes.
 
     The user's headers as they were, then one `traceparent` of the current span (outside the message's `process` block:
@@ -40,9 +74,13 @@ def forward(message: object, *, error: BaseException | None = None) -> Any:
     - `unbroken-error`: `package.Class: text` of `error`, at most 1024 bytes of UTF-8.
 
     Raises:
-        UnknownMessage: not a message of a known client. What it holds never raises.
+        UnknownMessage: not a message of a known client, such as its headers. What it holds never raises.
+        WrongArgument: `error` is no exception.
     """
     kind = type_of(message)
+    if error is not None and not isinstance(error, BaseException):  # pyright: ignore[reportUnnecessaryIsInstance]
+        instead = 'write `except Exception as error:` and error=error, or error=RuntimeError("text")'
+        raise WrongArgument("forward(error=...)", "the exception", error, instead)
     headers = kind.headers(message)
     try:
         fields, names = _fields(kind, message, kind.carrier.pairs(headers), error)
@@ -65,7 +103,7 @@ def _fields(kind: MessageType, message: object, pairs: Pairs, error: BaseExcepti
     seen = _named(pairs)
     if first := _first_origin(seen.get(ORIGIN), origin.span_context):
         fields.append((ORIGIN, first))
-    fields.append((SOURCE, kind.source(message).encode()))
+    fields.append((SOURCE, kind.source_of(message).encode()))
     fields.append((ATTEMPT, b"%d" % (_count(seen.get(ATTEMPT)) + 1)))
     if error is not None:
         fields.append((ERROR, _described(error)))

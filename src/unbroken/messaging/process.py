@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Mapping
 from types import TracebackType
+from typing import Any, ParamSpec, TypeVar, overload
 
 from opentelemetry.trace import Span, SpanContext
+from opentelemetry.util.types import AttributeValue
 
 from unbroken.errors import OpenTwice
+from unbroken.messaging.decorate import decorate, is_handler
+from unbroken.messaging.message import check_attributes, known_types
 from unbroken.messaging.policy import Correlation
 from unbroken.messaging.scope import MessageScope
-from unbroken.messaging.semconv import Attributes
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_NO_MESSAGE: Any = object()
+"""What `process` is given as a decorator with arguments."""
 
 
 class process:  # noqa: N801 - read as a statement, like contextlib.suppress
@@ -22,21 +33,66 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         with process(message) as span:
             handle(message)
 
+    As a decorator it does the same around a function, a coroutine function or a method whose first argument is the
+    message; the function keeps its name and its signature.
+
+        @process
+        def handle(message): ...
+
+        @process(correlation="link")
+        async def handle(message): ...
+
     Args:
-        message: a message of any client.
+        message: a message of any client; or the function to decorate.
         consumer: the client's consumer; what it tells without asking the broker (group, client id, server address)
             goes on the span.
         correlation: `parent` or `link` (default: the policy in force).
         attributes: more attributes of the span, given to the sampler.
 
     Raises:
-        UnknownMessage: no client that unbroken knows has such messages (None included). What a message holds never
-            raises.
+        UnknownMessage: no client that unbroken knows has such messages (None included); in the call, when the first
+            argument of a decorated function is none. What a message holds never raises.
+        WrongArgument: a generator function, or one without arguments, to decorate.
         ValueError: a `correlation` that is neither.
         OpenTwice: on entering, when this very object is entered already.
     """
 
     __slots__ = ("_scope",)
+
+    @overload
+    def __new__(cls, message: Callable[P, T], /) -> Callable[P, T]: ...  # type: ignore[misc, overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+    @overload
+    def __new__(
+        cls,
+        message: object,
+        consumer: object = None,
+        *,
+        correlation: Correlation | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
+    ) -> process: ...
+    @overload
+    def __new__(  # type: ignore[misc]  # a decorator is no block
+        cls,
+        *,
+        consumer: object = None,
+        correlation: Correlation | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
+    ) -> Callable[[Callable[P, T]], Callable[P, T]]: ...
+    def __new__(  # type: ignore[misc]  # as above
+        cls,
+        message: object = _NO_MESSAGE,
+        consumer: object = None,
+        *,
+        correlation: Correlation | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
+    ) -> object:
+        """Return the block of a message; of a function the decorated one."""
+        if type(message) in known_types:  # the common case
+            return object.__new__(cls)
+        if message is not _NO_MESSAGE and not is_handler(message):
+            return object.__new__(cls)
+        block = functools.partial(cls, consumer=consumer, correlation=correlation, attributes=attributes)
+        return block if message is _NO_MESSAGE else decorate(message, block)
 
     def __init__(
         self,
@@ -44,8 +100,10 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         consumer: object = None,
         *,
         correlation: Correlation | None = None,
-        attributes: Attributes | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
     ) -> None:
+        if attributes is not None:
+            check_attributes("process", attributes)
         self._scope = MessageScope(message, consumer, correlation, attributes)
 
     @property

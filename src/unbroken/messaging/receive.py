@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import chain
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol, cast
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanContext, SpanKind
 
-from unbroken.errors import OpenTwice
+from unbroken import mistakes
+from unbroken.errors import OpenTwice, WrongArgument
 from unbroken.messaging import consumed, semconv
-from unbroken.messaging.message import MessageType, origin_of, type_of
+from unbroken.messaging.message import MessageType, is_message, origin_of, type_of
 from unbroken.messaging.metrics import add, instruments, labels, seconds_since
 from unbroken.messaging.policy import active_policy
 from unbroken.messaging.scope import mark_failed
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import log_internal_error, tracing
 from unbroken.propagation.context import SPAN_KEY, attach, current, detach, is_suppressed
+
+
+class ByPartition(Protocol):
+    """A mapping of lists of messages, whatever its keys are."""
+
+    def values(self) -> Iterable[Iterable[object]]:
+        """Return the lists."""
+        ...
 
 
 class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
@@ -44,7 +53,8 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
 
     Raises:
         UnknownMessage: one of them is no message of a known client. What a message holds never raises.
-        TypeError: an iterator, whose messages would be gone for the handler.
+        WrongArgument: one message, which `process` takes; the response or the event that holds the messages; an
+            iterator, whose messages would be gone for the handler.
     """
 
     __slots__ = ("_consumer", "_counted", "_messages", "_start_time", "_token", "span")
@@ -54,16 +64,17 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
 
     def __init__(
         self,
-        messages: Sequence[object] | Mapping[Any, Sequence[object]],
+        messages: Iterable[object] | ByPartition,
         consumer: object = None,
         *,
         start_time: int | None = None,
     ) -> None:
-        if isinstance(messages, Mapping):
-            messages = list(chain.from_iterable(messages.values()))
-        if isinstance(messages, Iterator):
-            raise TypeError("receive() takes the messages of one poll, not an iterator that can be read only once")
-        self._messages = [(kind, message) for message in messages if (kind := type_of(message)).error(message) is None]
+        self._messages = [
+            (kind, message) for message in _listed(messages) if (kind := type_of(message)).error(message) is None
+        ]
+        if start_time is not None and (not isinstance(start_time, int) or isinstance(start_time, bool)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            instead = "write start_time=time.time_ns(), before the poll"
+            raise WrongArgument("receive(start_time=...)", "nanoseconds since the epoch", start_time, instead)
         self._consumer = consumer
         self._start_time = start_time
         self._counted: list[Hashable] = []
@@ -113,7 +124,7 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         messages = [
             (kind, message)
             for kind, message in self._messages
-            if not rules.selective or rules.covers(kind.destination_of(message, self._consumer))
+            if not (rules.only or rules.ignore) or rules.covers(kind.destination_of(message, self._consumer))
         ]
         if not messages or is_suppressed(ambient):
             return None
@@ -156,6 +167,19 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         if self._consumer is not None:
             attributes.update(kind.consumer(self._consumer))
         return attributes
+
+
+def _listed(given: object) -> Iterable[object]:
+    """Return the messages of one poll."""
+    if type(given) is list:  # nearly always
+        return cast("list[object]", given)
+    if isinstance(given, Mapping) and mistakes.holds_partitions(given):
+        return list(chain.from_iterable(given.values()))
+    if given is None or isinstance(given, (str, bytes, Mapping, Iterator)) or not isinstance(given, Iterable):
+        raise WrongArgument("receive()", "the messages of one poll", given, mistakes.about_messages(given))
+    if is_message(given):  # a message that is a tuple
+        raise WrongArgument("receive()", "the messages of one poll", given, "write receive([message])")
+    return cast("Iterable[object]", given)
 
 
 def _links(kind: MessageType, message: object) -> list[Link]:

@@ -6,11 +6,12 @@ same two calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.util.types import AttributeValue
 
 from unbroken.messaging import consumed, semconv
 from unbroken.messaging.message import MessageType, complete_origin, known_types, origin_of, type_of
@@ -18,7 +19,7 @@ from unbroken.messaging.metrics import Instruments, Timing, count_malformed, ins
 from unbroken.messaging.policy import Correlation, Policy, active_policy, known_correlation
 from unbroken.messaging.receipts import remember
 from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.tracing import log_internal_error, tracing
+from unbroken.messaging.tracing import log_internal_error, log_missing_sdk, tracing
 from unbroken.propagation import context
 from unbroken.propagation.context import (
     BAGGAGE_KEY,
@@ -88,7 +89,7 @@ class MessageScope:
         message: object,
         consumer: object = None,
         correlation: Correlation | None = None,
-        attributes: Attributes | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
     ) -> None:
         self.message = message
         self.message_type: MessageType = known_types.get(type(message)) or type_of(message)
@@ -209,7 +210,7 @@ class MessageScope:
             if is_suppressed(ambient):
                 return None
         if message_type.error(message) is not None or (
-            rules.selective and not rules.covers(message_type.destination_of(message, self._consumer))
+            (rules.only or rules.ignore) and not rules.covers(message_type.destination_of(message, self._consumer))
         ):
             return None
         pairs = message_type.carrier.pairs(message_type.headers(message))
@@ -264,7 +265,9 @@ class MessageScope:
             self._timing = self._measure(found, attributes)
         try:
             traced = tracing()
-            if traced.tracer is not None and rules.spans:
+            if traced.tracer is None:
+                log_missing_sdk()
+            elif rules.spans:
                 parent = creation if (self._correlation or rules.correlation) == "parent" else None
                 if parent is not None and traced.dropped_remote[parent.trace_flags & 1]:
                     return NonRecordingSpan(traced.dropped_child(parent))
@@ -287,7 +290,7 @@ class MessageScope:
     def _describe(self) -> Attributes:
         """Return the attributes of the span; none where the message cannot tell them."""
         try:
-            attributes = self.message_type.attributes(self.message)
+            attributes: Attributes = dict(self.message_type.attributes_of(self.message))
             if self._consumer is not None:
                 attributes.update(self.message_type.consumer(self._consumer))
         except Exception as error:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, Literal, overload
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind
 
-from unbroken.errors import OpenTwice
+from unbroken.errors import OpenTwice, WrongArgument
 from unbroken.messaging import semconv
+from unbroken.messaging.message import Described, check_attributes
 from unbroken.messaging.metrics import Instruments, Timing, add, count_left_out, failed, instruments, labels
 from unbroken.messaging.policy import active_policy
 from unbroken.messaging.scope import SCOPE_KEY, mark_failed
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import log_internal_error, tracing, warn_once
 from unbroken.propagation import context
-from unbroken.propagation.carriers import ATTRIBUTES, MAPPING, NO_NAMES, Carrier, Fields, carrier_of
+from unbroken.propagation.carriers import ATTRIBUTES, MAPPING, NO_NAMES, Carrier, Fields, carrier_of, check
 from unbroken.propagation.context import (
     NOTHING,
     SPAN_KEY,
+    Headers,
+    Pair,
     attach,
     current,
     detach,
@@ -28,16 +31,30 @@ from unbroken.propagation.context import (
     is_suppressed,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    H = TypeVar("H", default=Any)
+else:  # a default is for type checkers: `Sending` alone is that of any headers
+    from typing import TypeVar
+
+    H = TypeVar("H")
+
 SENDING_KEY = "unbroken-send"
 """Where the context of a send keeps it: the client beneath a framework sends the same message, without a span."""
 
 
-class Sending:
+class Sending(Generic[H]):
     """One message being sent: `headers` to give to the client, and its `span`, open until `end`."""
 
     __slots__ = ("_around", "_destination", "_labels", "_timing", "headers", "span")
 
-    def __init__(self, headers: Any, around: Context | None, span: Span, destination: str = "") -> None:
+    headers: H
+    """A copy of the user's headers in the same shape, with the context."""
+    span: Span
+    """The span of the message."""
+
+    def __init__(self, headers: H, around: Context | None, span: Span, destination: str = "") -> None:
         self.headers = headers
         self.span = span
         self._around = around
@@ -96,7 +113,7 @@ class Sending:
             log_internal_error("send", failure)
 
 
-class send:  # noqa: N801 - read as a statement, like contextlib.suppress
+class send(Generic[H]):  # noqa: N801 - read as a statement, like contextlib.suppress
     """A block in which one message is sent by a plain client; its PRODUCER span is current inside.
 
         with send("orders") as sending:
@@ -107,20 +124,92 @@ class send:  # noqa: N801 - read as a statement, like contextlib.suppress
         headers: the user's headers; `sending.headers` is a copy in the same shape with the context.
         system: `messaging.system`: `kafka`, `rabbitmq`, `aws_sqs`, or another whose wire the headers show.
         attributes: more attributes of the span, given to the sampler.
+
+    Raises:
+        WrongArgument: a `destination` that is no text.
+        UnknownCarrier: headers in a shape that the wire does not have.
+        OpenTwice: on entering, when this very object is entered already.
     """
 
     __slots__ = ("_attributes", "_carrier", "_destination", "_headers", "_operation", "_sending", "_token")
 
+    @overload
     def __init__(
-        self, destination: str, headers: Any = None, *, system: str = "kafka", attributes: Attributes | None = None
+        self: send[list[tuple[str, bytes]]],
+        destination: str,
+        headers: None = None,
+        *,
+        system: Literal["kafka"] = "kafka",
+        attributes: Described | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: send[dict[str, str]],
+        destination: str,
+        headers: None = None,
+        *,
+        system: Literal["rabbitmq"],
+        attributes: Described | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: send[dict[str, dict[str, str]]],
+        destination: str,
+        headers: None = None,
+        *,
+        system: Literal["aws_sqs"],
+        attributes: Described | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: send[tuple[Pair, ...]],
+        destination: str,
+        headers: tuple[Pair, ...],
+        *,
+        system: str = "kafka",
+        attributes: Described | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: send[Headers],
+        destination: str,
+        headers: Headers,
+        *,
+        system: str = "kafka",
+        attributes: Described | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: send[list[tuple[str, bytes]]],
+        destination: str,
+        headers: None = None,
+        *,
+        system: str,
+        attributes: Described | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        destination: str,
+        headers: object = None,
+        *,
+        system: str = "kafka",
+        attributes: Described | None = None,
     ) -> None:
+        for name, text in (("destination", destination), ("system", system)):
+            if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise WrongArgument("send()", f"the {name} as text", text, 'write send("orders", headers)')
+        self._operation, self._carrier = _SYSTEMS.get(system, ("send", None))
+        if self._carrier is None:
+            self._carrier = carrier_of(headers)
+        else:
+            check(self._carrier, headers)
+        check_attributes("send", attributes)
         self._destination = destination
         self._headers = headers
-        self._operation, self._carrier = _SYSTEMS.get(system, ("send", None))
         self._attributes = {semconv.SYSTEM: system, **(attributes or {})}
         self._token: Any = None
 
-    def __enter__(self) -> Sending:
+    def __enter__(self) -> Sending[H]:
         if self._token is not None:
             raise OpenTwice(self)
         self._sending = start_send(self._destination, self._headers, self._described, self._carrier)
@@ -164,7 +253,7 @@ def start_send(
         UnknownCarrier: headers in a shape that no client takes.
     """
     ambient = current()
-    if (ambient and is_suppressed(ambient)) or (active_policy().selective and not active_policy().covers(destination)):
+    if (ambient and is_suppressed(ambient)) or not active_policy().covers(destination):
         return Sending(headers, None, INVALID_SPAN)
     if carrier is None:
         carrier = carrier_of(headers)

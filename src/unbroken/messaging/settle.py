@@ -9,8 +9,9 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind
 
-from unbroken.errors import OpenTwice
+from unbroken.errors import OpenTwice, WrongArgument
 from unbroken.messaging import semconv
+from unbroken.messaging.message import check_attributes
 from unbroken.messaging.metrics import Timing, instruments, labels, seconds_since
 from unbroken.messaging.policy import Policy, active_policy
 from unbroken.messaging.receipts import recall
@@ -36,6 +37,10 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         attributes: of the span; at least system and, where known, destination.
         start_time: when the operation began, nanoseconds since the epoch, if that was before the block.
         is_final: False for what only touches the messages, which are settled later.
+
+    Raises:
+        WrongArgument: a message, or one receipt, instead of a list of receipts.
+        OpenTwice: on entering, when this very object is entered already.
     """
 
     __slots__ = ("_attributes", "_is_final", "_receipts", "_start_time", "_timing", "_token", "operation", "span")
@@ -52,6 +57,13 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         start_time: int | None = None,
         is_final: bool = True,
     ) -> None:
+        if not isinstance(operation, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise WrongArgument("settle()", "an operation", operation, 'write settle("ack", [receipt], attributes)')
+        if isinstance(receipts, (str, bytes)) or not isinstance(receipts, (list, tuple, Sequence)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise WrongArgument(
+                "settle()", "a list of receipts", receipts, f"write settle({operation!r}, [receipt], ...)"
+            )
+        check_attributes("settle", attributes)
         self.operation = operation
         self._receipts = receipts
         self._attributes = attributes
@@ -102,7 +114,7 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         spans = [_process_span(receipt, scopes, self._is_final) for receipt in self._receipts]
         known = [found for found in spans if found is not None]
         rules = active_policy()
-        if is_suppressed(ambient) or (rules.selective and not self._is_covered(rules, known)):
+        if is_suppressed(ambient) or ((rules.only or rules.ignore) and not self._is_covered(rules, known)):
             return None
         attributes: Attributes = {
             **self._attributes,

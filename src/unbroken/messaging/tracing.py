@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.trace import NoOpTracer, ProxyTracer, SpanContext, TraceFlags, Tracer
+from opentelemetry.trace import NoOpTracer, ProxyTracer, ProxyTracerProvider, SpanContext, TraceFlags, Tracer
 
 from unbroken.messaging.semconv import SCHEMA_URL
 from unbroken.propagation.context import new_span_context
@@ -103,6 +103,21 @@ def _version() -> str:
     return __version__
 
 
+_is_sdk_missed = False
+
+
+def log_missing_sdk() -> None:
+    """Say once, when a message is processed, that no tracer provider is set and nothing records its span."""
+    global _is_sdk_missed
+    if _is_sdk_missed or not isinstance(trace.get_tracer_provider(), ProxyTracerProvider):
+        return
+    _is_sdk_missed = True
+    _logger.info(
+        "No OpenTelemetry SDK is configured: context is propagated, but no spans are recorded. Call "
+        "opentelemetry.trace.set_tracer_provider() before the first message, or start with opentelemetry-instrument."
+    )
+
+
 _logged: set[tuple[str, type[BaseException]]] = set()
 _said: set[str] = set()
 
@@ -111,7 +126,9 @@ def log_internal_error(where: str, error: Exception) -> None:
     """Log an exception of the telemetry itself, once per place and class: it must not reach the application."""
     if (where, type(error)) not in _logged:
         _logged.add((where, type(error)))
-        _logger.error("telemetry failed in %s; the message goes on without it (logged once)", where, exc_info=error)
+        _logger.error(
+            "Internal error in unbroken (%s). The message was not affected. This is logged once.", where, exc_info=error
+        )
 
 
 def warn_once(text: str, key: str | None = None) -> None:

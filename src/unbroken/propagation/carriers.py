@@ -11,12 +11,13 @@ from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol, TypeGuard, get_args
 
+from unbroken import mistakes
 from unbroken.errors import UnknownCarrier
 
-Pairs = Iterable[tuple[Any, Any]]
+Pairs = Iterable[tuple[object, object]]
+"""Headers as names and values, in order, whatever a client holds there."""
 Fields = list[tuple[str, bytes]]
 """What propagation writes: names and UTF-8 octets, in order."""
-
 
 Names = frozenset[str | bytes]
 """Header names in lower case, each as text and as bytes: confluent-kafka takes both."""
@@ -38,7 +39,10 @@ Wire = Literal["kafka", "amqp", "sqs"]
 
 
 class Carrier(Protocol):
-    """How one wire holds headers."""
+    """How one wire holds headers. Nothing here raises because of what they hold, and nothing changes them.
+
+    `PAIRS`, `MAPPING` and `ATTRIBUTES` are those of Kafka, AMQP and SQS.
+    """
 
     @property
     def limit(self) -> int | None:
@@ -50,11 +54,15 @@ class Carrier(Protocol):
         """What limit of the broker keeps `replaced` from writing all fields, None where there is none."""
         ...
 
-    def pairs(self, headers: Any) -> Pairs:
+    def takes(self, headers: object) -> bool:
+        """Return whether headers have the shape of this wire; no headers (None, empty) have that of any."""
+        ...
+
+    def pairs(self, headers: object) -> Pairs:
         """Return the headers as pairs of name and value, in order."""
         ...
 
-    def replaced(self, headers: Any, fields: Fields, names: Names) -> Any:
+    def replaced(self, headers: object, fields: Fields, names: Names) -> object:
         """Return a copy in the same shape without the `names` (lower case) and with the `fields` at its end."""
         ...
 
@@ -62,8 +70,12 @@ class Carrier(Protocol):
 class PairsCarrier:
     """Headers as a list or tuple of `(name, bytes)`: the Kafka wire. None is an empty list."""
 
-    limit = None
-    limit_met = None
+    limit: int | None = None
+    limit_met: str | None = None
+
+    def takes(self, headers: object) -> bool:
+        """Return whether this is a list or a tuple that holds pairs, or nothing."""
+        return _is_nothing(headers) or (isinstance(headers, (list, tuple)) and _has_pairs(headers))
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the headers themselves."""
@@ -87,10 +99,14 @@ class PairsCarrier:
 
 
 class MappingCarrier:
-    """Headers as a mapping of text: what confluent-kafka takes as a dict, and the AMQP wire."""
+    """Headers as a mapping of text: what confluent-kafka takes as a dict, and the AMQP wire. None is an empty dict."""
 
-    limit = None
-    limit_met = None
+    limit: int | None = None
+    limit_met: str | None = None
+
+    def takes(self, headers: object) -> bool:
+        """Return whether this is a mapping of headers, or nothing."""
+        return _is_nothing(headers) or (_is_mapping(headers) and _has_headers(headers))
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the items."""
@@ -116,6 +132,10 @@ class AttributesCarrier:
 
     limit = 10  # SQS: "Each message can have up to 10 attributes."
     limit_met: str | None = "10 attributes of a message (SQS)"
+
+    def takes(self, headers: object) -> bool:
+        """Return whether this is a mapping of attributes, or nothing."""
+        return _is_nothing(headers) or (_is_mapping(headers) and _has_headers(headers))
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the name and the text, or the octets, of each attribute."""
@@ -193,8 +213,11 @@ def _initials(names: Names) -> frozenset[str | int]:
 
 
 PAIRS = PairsCarrier()
+"""The carrier of Kafka: a list or tuple of `(name, bytes)`."""
 MAPPING = MappingCarrier()
+"""The carrier of AMQP: a mapping of text."""
 ATTRIBUTES = AttributesCarrier()
+"""The carrier of SQS: message attributes, at most ten."""
 _WIRES: dict[str, Carrier] = {"kafka": PAIRS, "amqp": MAPPING, "sqs": ATTRIBUTES}
 
 
@@ -209,17 +232,68 @@ def carrier_for(wire: Wire) -> Carrier:
     return _WIRES[wire]
 
 
+class ShapeCarrier:
+    """Headers in whatever shape they are, each message by itself; None is an empty list."""
+
+    limit: int | None = None
+
+    def takes(self, headers: object) -> bool:
+        """Return whether these are headers in a shape that any of the carriers takes."""
+        try:
+            return carrier_of(headers).takes(headers)
+        except UnknownCarrier:
+            return False
+
+    def pairs(self, headers: object) -> Pairs:
+        """Return the pairs as the carrier of this shape does."""
+        return carrier_of(headers).pairs(headers)
+
+    def replaced(self, headers: object, fields: Fields, names: Names) -> object:
+        """Return a copy as the carrier of this shape makes it."""
+        return carrier_of(headers).replaced(headers, fields, names)
+
+
 def carrier_of(headers: object) -> Carrier:
     """Return the carrier for headers of this shape; None is the Kafka wire, an empty mapping not that of SQS.
 
     Raises:
-        UnknownCarrier: neither a list, a tuple, a mapping nor None.
+        UnknownCarrier: neither a list or tuple of pairs, a mapping of headers, nor None.
     """
     if headers is None or isinstance(headers, (list, tuple)):
+        if headers and not _has_pairs(headers):
+            raise UnknownCarrier(headers)
         return PAIRS
     if _is_mapping(headers):
-        return ATTRIBUTES if headers and all(map(_is_attribute, headers.values())) else MAPPING
+        if headers and all(map(_is_attribute, headers.values())):
+            return ATTRIBUTES
+        if _has_headers(headers):
+            return MAPPING
     raise UnknownCarrier(headers)
+
+
+def check(carrier: Carrier, headers: object) -> None:
+    """Raise UnknownCarrier for headers that are not in the shape of a wire."""
+    if not carrier.takes(headers):
+        raise UnknownCarrier(headers)
+
+
+def _is_nothing(headers: object) -> bool:
+    return headers is None or (not headers and isinstance(headers, (list, tuple, Mapping)))
+
+
+def _has_pairs(headers: list[Any] | tuple[Any, ...]) -> bool:
+    """Return whether a list can be headers: it holds a pair, or at least no message in its place."""
+    return (
+        not headers
+        or type(headers[0]) is tuple
+        or any(map(mistakes.is_pair, headers))
+        or not any(map(mistakes.is_never_header, headers))
+    )
+
+
+def _has_headers(headers: Mapping[Any, object]) -> bool:
+    """Return whether a mapping can be headers: it is no message, no poll's result and no context."""
+    return not (mistakes.is_context(headers) or mistakes.is_sqs_message(headers) or mistakes.holds_messages(headers))
 
 
 def _is_attribute(value: object) -> bool:

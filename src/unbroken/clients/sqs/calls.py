@@ -178,7 +178,7 @@ class _StartHandler:
             if not isinstance(url, str):
                 return
             queue = queue_at(url, self._endpoint)
-            if not active_policy().selective or active_policy().covers(queue.name):
+            if active_policy().covers(queue.name):
                 call = context[_KEY] = self._start(params, queue)
                 if (around := CallBlock.current.get()) is not None:
                     around.call = call
