@@ -131,7 +131,9 @@ def _attributes(request: Any) -> Attributes:
     if system == "rabbitmq":
         key, redelivered = delivery.get("routing_key"), delivery.get("redelivered")
         headers = _message_headers(request)
-        attributes = rabbitmq_facts.processing(_name(request), key, None, redelivered, headers, request.id, None)
+        attributes: Attributes = rabbitmq_facts.processing(
+            _name(request), key, None, redelivered, headers, request.id, None
+        )
         del attributes[semconv.RABBITMQ_DELIVERY_TAG]  # Celery keeps it to itself
     else:
         attributes = {

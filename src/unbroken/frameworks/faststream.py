@@ -166,8 +166,9 @@ class UnbrokenMiddleware(faststream.BaseMiddleware):
             return  # `get_one` or the reply to a request: no handler of its own runs for this message
         _read_any_header(subscriber)
         consumer = _consumer(subscriber)
-        is_batch = isinstance(self.msg, (tuple, list))  # a list from a broker in memory
-        block = receive(self.msg, consumer) if is_batch else process(self.msg, consumer)
+        message: Any = self.msg
+        # A batch; a list is from a broker in memory.
+        block = (receive if isinstance(message, (tuple, list)) else process)(message, consumer)
         self._token = _handling.set(here)
         if self._publishing is not None and not is_suppressed(current()):
             self._around = attach(Context())  # a broker in memory delivers where it is published: another process

@@ -230,11 +230,11 @@ def test_the_retry_of_a_task_that_is_always_eager_is_published_by_the_attempt_be
 
 
 BROKERS: list[tuple[str, str, dict[str, object]]] = [
-        ("memory://", "memory", {}),
-        ("filesystem://", "filesystem", {}),
-        ("sqs://key:secret@localhost:9324", "aws_sqs", {}),
-        ("amqp://broker//", "rabbitmq", {semconv.SERVER_ADDRESS: "broker", semconv.SERVER_PORT: 5672}),
-        ("amqp://one//;amqp://other//", "rabbitmq", {}),
+    ("memory://", "memory", {}),
+    ("filesystem://", "filesystem", {}),
+    ("sqs://key:secret@localhost:9324", "aws_sqs", {}),
+    ("amqp://broker//", "rabbitmq", {semconv.SERVER_ADDRESS: "broker", semconv.SERVER_PORT: 5672}),
+    ("amqp://one//;amqp://other//", "rabbitmq", {}),
 ]
 if find_spec("redis") is not None:
     BROKERS.append(("redis://cache:6380/0", "redis", {semconv.SERVER_ADDRESS: "cache", semconv.SERVER_PORT: 6380}))
@@ -250,9 +250,9 @@ def test_the_attributes_are_those_of_the_broker_in_use(
         exchange="shop", routing_key="orders", headers={"x-death": [{"queue": "a", "reason": "b", "count": 1}]}
     )
     uninstrument(app)
+    is_rabbitmq = system == "rabbitmq"
     for span in spans.finished:
         found = _attributes(span)
-        is_rabbitmq = system == "rabbitmq"
         assert found[semconv.SYSTEM] == system
         assert found[semconv.DESTINATION] == ("shop:orders" if is_rabbitmq else "orders")
         assert found.get(semconv.RABBITMQ_ROUTING_KEY) == ("orders" if is_rabbitmq else None)
