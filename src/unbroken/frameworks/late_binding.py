@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def late_bound(owner: Any, name: str) -> Callable[..., Any]:
+def late_bound(owner: object, name: str) -> Callable[..., Any]:
     """Return a call of a method that is about to be replaced on its object.
 
     What the object itself has is called, else what its class has at the time of the call: a test that has put its own
