@@ -7,19 +7,20 @@ from collections.abc import Callable
 from typing import Any
 
 
-def late_bound(owner: Any, name: str) -> Callable[..., Any]:
+def late_bound(owner: object, name: str) -> Callable[..., Any]:
     """Return a call of a method that is about to be replaced on its object.
 
     What the object itself has is called, else what its class has at the time of the call: a test that has put its own
     method there (`mock.patch.object`) is not passed by.
     """
-    if name in vars(owner):
-        own: Callable[..., Any] = vars(owner)[name]
+    own: Callable[..., Any] | None = vars(owner).get(name)
+    if own is not None:
         return own
+    kind: type[object] = type(owner)
 
     def call(*args: Any, **named: Any) -> Any:
-        found: Any = inspect.getattr_static(type(owner), name)
-        bind = getattr(type(found), "__get__", None)
-        return (found if bind is None else bind(found, owner, type(owner)))(*args, **named)
+        found: Any = inspect.getattr_static(kind, name)
+        bound: Any = found.__get__(owner, kind) if hasattr(found, "__get__") else found
+        return bound(*args, **named)
 
     return call

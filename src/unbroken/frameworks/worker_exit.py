@@ -11,6 +11,8 @@ from typing import Any
 
 from opentelemetry import metrics, trace
 
+from unbroken.messaging import metrics as measuring
+from unbroken.messaging import tracing
 from unbroken.messaging.tracing import log_internal_error
 
 PATIENCE = 5.0
@@ -22,7 +24,12 @@ def flush(seconds: float = PATIENCE) -> None:
     until = time.monotonic() + seconds
     try:
         # In threads: the SDK itself waits for its exporter as long as that takes.
-        providers = (trace.get_tracer_provider(), metrics.get_meter_provider())
+        providers = (
+            trace.get_tracer_provider(),
+            metrics.get_meter_provider(),
+            *tracing.given_providers,
+            *measuring.given_providers,
+        )
         threads = [Thread(target=_flush, args=(one, seconds), daemon=True) for one in providers]
         for thread in threads:
             thread.start()
