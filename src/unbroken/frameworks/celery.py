@@ -339,7 +339,6 @@ def _attributes(request: Any) -> Attributes:
         request.id,
         None,
     )
-    del attributes[semconv.RABBITMQ_DELIVERY_TAG]  # Celery keeps it to itself
     if isinstance(request.retries, int):
         attributes[semconv.ATTEMPT] = request.retries + 1
     if sqs:
