@@ -204,12 +204,10 @@ def test_a_message_without_room_says_so(
         sqs.send_message(QueueUrl=url, MessageBody="b", MessageAttributes=given)
         sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "b", "MessageAttributes": given}])
     assert [attributes(span)["unbroken.carrier.left_out"] for span in spans.sent] == [("traceparent",)] * 2
-    assert [entry.getMessage() for entry in caplog.records] == [
-        (
-            "a message has reached the limit of 10 attributes of a message (SQS): "
-            "it is sent without traceparent (logged once)"
-        )
-    ]
+    (warning,) = caplog.records
+    assert warning.getMessage().startswith(
+        "a message has reached the limit of 10 attributes of a message (SQS): it is sent without traceparent"
+    )
 
 
 def test_each_limit_of_size_is_named_once(

@@ -30,7 +30,7 @@ from unbroken.clients.patches import install, uninstall
 from unbroken.clients.pika import Delivery, get, instrument, traced, uninstrument
 from unbroken.clients.pika.dropins import PATCHES
 from unbroken.clients.pika.zero_code import ZERO_CODE
-from unbroken.clients.rabbitmq.wrappers import wraps_once
+from unbroken.clients.wrappers import wraps_once
 from unbroken.messaging import tracing
 from unbroken.propagation.context import attached
 

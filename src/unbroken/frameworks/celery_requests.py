@@ -132,7 +132,6 @@ def _attributes(request: Any) -> Attributes:
         key, redelivered = delivery.get("routing_key"), delivery.get("redelivered")
         headers = _message_headers(request)
         attributes = process_attributes(_name(request), key, None, redelivered, headers, request.id, None)
-        del attributes[semconv.RABBITMQ_DELIVERY_TAG]  # Celery keeps it to itself
     else:
         attributes = {
             semconv.SYSTEM: system,

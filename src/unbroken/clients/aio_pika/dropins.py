@@ -10,6 +10,7 @@ from typing import Any, TypeVar, overload
 import aio_pika
 
 from unbroken.clients.aio_pika.methods import wrap_consume, wrap_get, wrap_publish
+from unbroken.clients.rabbitmq.handling import is_real
 
 T = TypeVar("T")
 C = TypeVar("C", bound=aio_pika.abc.AbstractConnection)
@@ -106,8 +107,7 @@ def _is_double(traceable: Any) -> bool:
     """
     if not isinstance(traceable, _KINDS):
         raise TypeError(f"instrument() takes a connection or a channel of aio-pika, not {type(traceable).__qualname__}")
-    kind: type = type(traceable)
-    return not issubclass(kind, _KINDS)
+    return not is_real(traceable, *_KINDS)
 
 
 def _put_class(traceable: object, kind: Any) -> None:

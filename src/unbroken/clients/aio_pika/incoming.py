@@ -9,8 +9,9 @@ import aio_pika
 from aio_pika.message import ProcessContext as _ClientProcessContext
 
 from unbroken.clients.aio_pika.messages import channel_of, remember_queue, server_of
+from unbroken.clients.rabbitmq.handling import is_real
 from unbroken.clients.rabbitmq.settling import settle_deliveries
-from unbroken.clients.rabbitmq.wrappers import Wrap, is_wrapper, wraps_once
+from unbroken.clients.wrappers import Wrap, is_wrapper, wraps_once
 from unbroken.messaging.scope import MessageScope
 
 _SCOPE = "_unbroken_scope"
@@ -40,7 +41,7 @@ def wrap_enter(original: Any) -> Any:
 
     async def enter(self: Any) -> Any:
         message = await original(self)
-        if isinstance(message, aio_pika.IncomingMessage) and _SCOPE not in vars(self):
+        if is_real(message, aio_pika.IncomingMessage) and _SCOPE not in vars(self):
             scope = MessageScope(message)
             scope.open()
             setattr(self, _SCOPE, scope)
@@ -106,6 +107,7 @@ def adopt_message(queue: str, message: Any) -> None:
 
     Under zero code the methods of that class are ours already.
     """
-    remember_queue(queue, message)
+    if is_real(message, aio_pika.IncomingMessage):
+        remember_queue(queue, message)
     if type(message) is aio_pika.IncomingMessage and not is_wrapper(aio_pika.IncomingMessage.ack):
         object.__setattr__(message, "__class__", IncomingMessage)

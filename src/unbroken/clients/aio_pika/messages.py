@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import aio_pika
 
-from unbroken.clients.rabbitmq.attributes import SYSTEM, consumed_from, process_attributes, server_attributes
+from unbroken.clients.rabbitmq.attributes import SYSTEM, consumed_from, process_attributes, server_attributes, source_of
 from unbroken.clients.rabbitmq.settling import receipt_of
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
@@ -107,7 +107,7 @@ register(
         destination=_destination,
         attributes=_attributes,
         per_message_attributes=semconv.RABBITMQ_PER_MESSAGE,
-        source=lambda message: f"{_destination(message)}/{message.message_id or message.delivery_tag}",
+        source=lambda message: source_of(_destination(message), message.message_id, message.delivery_tag),
         timestamp=lambda message: None if message.timestamp is None else message.timestamp.timestamp(),
         error=_no_error,
         consumer=_no_attributes,

@@ -9,17 +9,18 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import aio_pika
 import aiormq
 from aio_pika.queue import QueueIterator
 from aio_pika.tools import ensure_awaitable
 
 from unbroken.clients.aio_pika.incoming import adopt_message
 from unbroken.clients.rabbitmq.attributes import server_attributes
+from unbroken.clients.rabbitmq.handling import is_real, process_if_known
 from unbroken.clients.rabbitmq.polling import PolledMessages
 from unbroken.clients.rabbitmq.publishing import RETURNED, PublishBlock, start_client_publish
-from unbroken.clients.rabbitmq.wrappers import is_wrapper, wraps_once
+from unbroken.clients.wrappers import is_wrapper, wraps_once
 from unbroken.messaging.polled import PollScope, PollSwitch
-from unbroken.messaging.process import process
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending
 from unbroken.messaging.tracing import log_internal_error
@@ -52,7 +53,7 @@ def _trace_callback(callback: Any, queue: Any) -> Any:
 
         async def handle(message: Any) -> Any:
             adopt_message(queue.name, message)
-            with process(message):
+            with process_if_known(message):
                 return await awaitable(message)
 
         return keep if is_iterator else handle
@@ -65,6 +66,8 @@ def wrap_publish(original: Any) -> Any:
     """Return an `exchange.publish` that makes a send span and carries its context."""
 
     async def publish(self: Any, message: Any, routing_key: Any, *args: Any, **named: Any) -> Any:
+        if not is_real(message, aio_pika.Message):
+            return await original(self, message, routing_key, *args, **named)
         sending = start_client_publish(
             self.name, routing_key, message, lambda: _server_of_exchange(self), lambda: _frame_max(self)
         )
@@ -142,9 +145,8 @@ def wrap_get(original: Any) -> Any:
     async def get(self: Any, *args: Any, **named: Any) -> Any:
         _polled.leave(self)
         message = await original(self, *args, **named)
-        if message is not None:
-            adopt_message(self.name, message)
-            _enter(self, message)
+        adopt_message(self.name, message)
+        _enter(self, message)
         return message
 
     return get
@@ -157,8 +159,7 @@ def wrap_step(original: Any) -> Any:
     async def step(self: Any, *args: Any, **named: Any) -> Any:
         _polled.leave(self)
         message = await original(self, *args, **named)
-        if message is not None:
-            _enter(self, message)
+        _enter(self, message)
         return message
 
     return step
@@ -176,5 +177,5 @@ def wrap_close(original: Any) -> Any:
 
 
 def _enter(giver: Any, message: Any) -> None:
-    if POLLING.is_on:
+    if POLLING.is_on and is_real(message, aio_pika.IncomingMessage):
         _polled.enter(giver, message, PollScope(POLLING))

@@ -18,7 +18,7 @@ from pika.spec import Basic
 
 from unbroken.clients.pika.channels import is_beneath
 from unbroken.clients.rabbitmq.publishing import RETURNED
-from unbroken.clients.rabbitmq.wrappers import wraps_once
+from unbroken.clients.wrappers import wraps_once
 from unbroken.messaging.send import Sending
 from unbroken.messaging.tracing import log_internal_error
 

@@ -25,7 +25,8 @@ from unbroken.clients.pika.methods import (
     wrap_publish,
     wrap_settle,
 )
-from unbroken.clients.rabbitmq.wrappers import wraps_once
+from unbroken.clients.rabbitmq.handling import is_real
+from unbroken.clients.wrappers import wraps_once
 
 T = TypeVar("T")
 
@@ -72,8 +73,7 @@ def _patches_of(traceable: Any) -> list[Patch]:
     owners = (*_CHANNELS, *_CONNECTIONS)
     if not isinstance(traceable, owners):
         raise TypeError(f"instrument() takes a channel or a connection of pika, not {type(traceable).__qualname__}")
-    kind: type = type(traceable)
-    if not issubclass(kind, owners):  # the double of a test, which only says that it is one
+    if not is_real(traceable, *owners):
         return []
     return [patch.on(traceable) for patch in (*PATCHES, *_OPENING) if isinstance(traceable, patch.owner)]
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from pika.spec import Basic, BasicProperties
+
 from unbroken.clients.pika.channels import server_of
-from unbroken.clients.rabbitmq.attributes import SYSTEM, consumed_from, process_attributes
+from unbroken.clients.rabbitmq.attributes import SYSTEM, consumed_from, process_attributes, source_of
+from unbroken.clients.rabbitmq.handling import is_real
 from unbroken.clients.rabbitmq.settling import receipt_of
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
@@ -51,6 +54,11 @@ class Delivery(_Pieces):
         return made
 
 
+def is_delivery(method: Any, properties: Any) -> bool:
+    """Return whether these are pieces of a message of the client, not the doubles of a test."""
+    return is_real(method, Basic.Deliver, Basic.GetOk) and is_real(properties, BasicProperties)
+
+
 _new: Any = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
@@ -87,7 +95,7 @@ register(
         destination=_destination,
         attributes=_attributes,
         per_message_attributes=semconv.RABBITMQ_PER_MESSAGE,
-        source=lambda one: f"{_destination(one)}/{one.properties.message_id or one.method.delivery_tag}",
+        source=lambda one: source_of(_destination(one), one.properties.message_id, one.method.delivery_tag),
         timestamp=lambda delivery: delivery.properties.timestamp,
         error=lambda delivery: None,  # noqa: ARG005 - the client raises its errors
         consumer=server_of,

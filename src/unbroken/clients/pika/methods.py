@@ -7,17 +7,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 from pika.spec import BasicProperties
 
 from unbroken.clients.pika.channels import is_beneath, params_of, server_of
 from unbroken.clients.pika.confirms import confirms_of
-from unbroken.clients.pika.messages import Delivery
+from unbroken.clients.pika.messages import Delivery, is_delivery
+from unbroken.clients.rabbitmq.handling import is_real
 from unbroken.clients.rabbitmq.polling import PolledMessages
 from unbroken.clients.rabbitmq.publishing import PublishBlock, start_client_publish
-from unbroken.clients.rabbitmq.settling import settle_deliveries
-from unbroken.clients.rabbitmq.wrappers import Wrap, is_wrapper, wraps_once
+from unbroken.clients.rabbitmq.settling import NO_BLOCK, settle_deliveries
+from unbroken.clients.wrappers import Wrap, is_wrapper, wraps_once
 from unbroken.messaging.polled import PollScope, PollSwitch
 from unbroken.messaging.process import process
 from unbroken.messaging.send import Sending
@@ -32,13 +34,20 @@ def trace_callback(callback: Callback, queue: str | None, auto_ack: bool) -> Cal
 
     @wraps_once
     def wrap(callback: Callback) -> Callback:
-        def handle(channel: Any, method: Any, properties: Any, body: Any) -> Any:
-            with process(Delivery(channel, method, properties, body, queue, auto_ack)):
-                return callback(channel, method, properties, body)
+        def handle(*pieces: Any, **named: Any) -> Any:
+            with _block_of(pieces, queue, auto_ack):
+                return callback(*pieces, **named)
 
         return handle
 
     return callback if is_wrapper(callback) else wrap(callback)
+
+
+def _block_of(pieces: tuple[Any, ...], queue: str | None, auto_ack: bool) -> AbstractContextManager[Any]:
+    """Return the block for what a callback is given; one that does nothing where it is no message that we know."""
+    if len(pieces) == 4 and is_delivery(pieces[1], pieces[2]):
+        return process(Delivery(*pieces, queue, auto_ack))
+    return NO_BLOCK
 
 
 def wrap_settle(operation: str, *, has_multiple: bool) -> Wrap:
@@ -90,7 +99,7 @@ def wrap_publish(original: Any) -> Any:
     def basic_publish(
         self: Any, exchange: Any, routing_key: Any, body: Any, properties: Any = None, mandatory: Any = False
     ) -> Any:
-        if is_beneath(self):
+        if is_beneath(self) or not (properties is None or is_real(properties, BasicProperties)):
             return original(self, exchange, routing_key, body, properties, mandatory)
         sending = start_client_publish(
             exchange, routing_key, properties, lambda: server_of(self), lambda: params_of(self).frame_max
@@ -144,10 +153,9 @@ def wrap_loop(original: Any) -> Any:
     def consume(self: Any, queue: Any, auto_ack: Any = False, *args: Any, **named: Any) -> Iterator[Any]:
         scope = PollScope(_LOOPS)
         try:
-            for method, properties, body in original(self, queue, auto_ack, *args, **named):
-                if method is not None:
-                    _polled.enter(self, Delivery(self, method, properties, body, queue, bool(auto_ack)), scope)
-                yield method, properties, body
+            for pieces in original(self, queue, auto_ack, *args, **named):
+                _enter(self, pieces, queue, bool(auto_ack), scope)
+                yield pieces
                 scope.leave()
         finally:
             scope.leave()
@@ -162,13 +170,21 @@ def wrap_polled_get(original: Any) -> Any:
     def basic_get(self: Any, queue: Any, auto_ack: Any = False) -> Any:
         _polled.leave(self)
         _polled.leave_closed()
-        method, properties, body = original(self, queue, auto_ack)
-        if method is not None and POLLING.is_on:
-            delivery = Delivery(self, method, properties, body, queue, bool(auto_ack))
-            _polled.enter(self, delivery, PollScope(POLLING))
-        return method, properties, body
+        pieces = original(self, queue, auto_ack)
+        if POLLING.is_on:
+            _enter(self, pieces, queue, bool(auto_ack), PollScope(POLLING))
+        return pieces
 
     return basic_get
+
+
+def _enter(channel: Any, pieces: Any, queue: str, auto_ack: bool, scope: PollScope) -> None:
+    """Make a message current, if it is one that we know."""
+    if not isinstance(pieces, tuple) or len(pieces) != 3:
+        return
+    method, properties, body = pieces
+    if is_delivery(method, properties):
+        _polled.enter(channel, Delivery(channel, method, properties, body, queue, auto_ack), scope)
 
 
 @wraps_once

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 from typing import Any, TypeGuard
+from uuid import UUID
 
 from unbroken.messaging import semconv
 from unbroken.messaging.semconv import Attributes
@@ -39,6 +41,8 @@ def consumed_from(exchange: Any, routing_key: Any, queue: Any) -> str:
 
 def put_destination(attributes: Attributes, destination: str) -> None:
     """Add a destination to the attributes of a span; an anonymous one with what is the same each time as template."""
+    if not destination:
+        return
     attributes[semconv.DESTINATION] = destination
     if "amq" in destination and (stable := stable_part(destination)) != destination:
         attributes[semconv.ANONYMOUS] = True
@@ -76,18 +80,14 @@ def process_attributes(
         semconv.SYSTEM: SYSTEM,
         semconv.OPERATION_NAME: "process",
         semconv.OPERATION_TYPE: "process",
-        semconv.RABBITMQ_DELIVERY_TAG: delivery_tag,
     }
     put_destination(attributes, destination)
-    if routing_key:
-        attributes[semconv.RABBITMQ_ROUTING_KEY] = _text(routing_key)
-    if message_id:
-        attributes[semconv.MESSAGE_ID] = _text(message_id)
-    if correlation_id:
-        attributes[semconv.CONVERSATION_ID] = _text(correlation_id)
-    if redelivered:
+    _put_texts(attributes, routing_key, message_id, correlation_id)
+    if isinstance(delivery_tag, int):
+        attributes[semconv.RABBITMQ_DELIVERY_TAG] = delivery_tag
+    if redelivered is True:
         attributes[semconv.REDELIVERED] = True
-    if headers:
+    if _is_mapping(headers):
         if "x-death" in headers:
             attributes.update(_deaths(headers["x-death"]))
         # Only a quorum queue counts: how often the message came back to it.
@@ -106,11 +106,20 @@ def _deaths(found: Any) -> Attributes:
     if not entries:
         return {}
     counts = [count for entry in entries if isinstance(count := entry.get("count"), int)]
-    return {
-        semconv.DEATH_COUNT: sum(counts),
-        semconv.DEATH_QUEUE: _text(entries[0].get("queue")),
-        semconv.DEATH_REASON: _text(entries[0].get("reason")),
-    }
+    attributes: Attributes = {semconv.DEATH_COUNT: sum(counts)}
+    for name, key in ((semconv.DEATH_QUEUE, "queue"), (semconv.DEATH_REASON, "reason")):
+        if text := _text(entries[0].get(key)):
+            attributes[name] = text
+    return attributes
+
+
+def source_of(destination: str, message_id: Any, delivery_tag: Any) -> str:
+    """Return what finds a message again: its destination, and its id or else its delivery tag.
+
+    >>> source_of("orders", "7", 1), source_of("orders", None, 1), source_of("orders", None, None)
+    ('orders/7', 'orders/1', 'orders')
+    """
+    return "/".join(filter(None, (destination, _text(message_id) or _text(delivery_tag))))
 
 
 def publish_attributes(
@@ -124,18 +133,30 @@ def publish_attributes(
         **server,
     }
     put_destination(attributes, published_to(exchange, routing_key))
-    if routing_key:
-        attributes[semconv.RABBITMQ_ROUTING_KEY] = _text(routing_key)
-    if message_id:
-        attributes[semconv.MESSAGE_ID] = _text(message_id)
-    if correlation_id:
-        attributes[semconv.CONVERSATION_ID] = _text(correlation_id)
+    _put_texts(attributes, routing_key, message_id, correlation_id)
     return attributes
+
+
+def _put_texts(attributes: Attributes, routing_key: Any, message_id: Any, correlation_id: Any) -> None:
+    """Add what is known of a message that is published or consumed."""
+    for name, value in (
+        (semconv.RABBITMQ_ROUTING_KEY, routing_key),
+        (semconv.MESSAGE_ID, message_id),
+        (semconv.CONVERSATION_ID, correlation_id),
+    ):
+        if value and (text := _text(value)):
+            attributes[name] = text
 
 
 def server_attributes(host: Any, port: Any) -> Attributes:
     """Return the attributes of the broker that a connection is to."""
-    return {semconv.SERVER_ADDRESS: host, semconv.SERVER_PORT: port} if host and port else {}
+    if isinstance(host, str) and host and isinstance(port, int) and port:
+        return {semconv.SERVER_ADDRESS: host, semconv.SERVER_PORT: port}
+    return {}
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
 
 
 def _is_list(value: object) -> TypeGuard[list[Any]]:
@@ -143,9 +164,13 @@ def _is_list(value: object) -> TypeGuard[list[Any]]:
 
 
 def _text(value: Any) -> str:
-    """Return a name as text: clients give the octets of one that is not UTF-8."""
-    if type(value) is str:
-        return value
+    """Return a name as text: clients give the octets of one that is not UTF-8. What has no text is none.
+
+    >>> _text(b"orders"), _text(7), _text(None), _text(object())
+    ('orders', '7', '', '')
+    """
+    if isinstance(value, str):
+        return value if type(value) is str else str.__str__(value)  # a member of an enumeration: its value
     if isinstance(value, (bytes, bytearray)):
         return value.decode("utf-8", "replace")
-    return "" if value is None else str(value)
+    return str(value) if isinstance(value, (int, UUID)) else ""

@@ -49,7 +49,7 @@ def fit_frame(sending: Sending, given: Any, frame_max: Callable[[], Any]) -> Non
         if unfit:
             kept = {name: value for name, value in headers.items() if name not in unfit}
             sending.headers = kept if len(unfit) < len(ours) else given
-            sending.leave_out([name for name in ours if name in unfit], SYSTEM, f"{limit_met} (AMQP)")
+            sending.leave_out([name for name in ours if name in unfit], SYSTEM, limit_met)
     except Exception as failure:
         log_internal_error("the size of a message", failure)
 

@@ -10,8 +10,8 @@ is what has `meta.events`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeGuard
 
 from unbroken.clients.sqs.call_block import Call, CallBlock
 from unbroken.clients.sqs.messages import RECEIVED, SYSTEM, Received
@@ -105,7 +105,8 @@ class _ReceiveCall(Call):
 
     def _end(self, parsed: dict[str, Any], error: BaseException | str | None) -> None:
         messages = parsed.get("Messages")
-        if error is not None or not messages:
+        # What no service gives, the double of a test, is handed on as it is.
+        if error is not None or not messages or not _are_messages(messages):
             return
         queue = self._queue
         received = parsed["Messages"] = [Received(message, queue) for message in messages]
@@ -137,6 +138,13 @@ class _SettleCall(Call):
             self._operation, self._receipts, attributes, start_time=self._started, is_final=self._is_final
         ) as settling:
             settling.end(error)
+
+
+def _are_messages(messages: object) -> TypeGuard[list[Mapping[str, Any]]]:
+    if not isinstance(messages, list):
+        return False
+    found: list[object] = messages
+    return all(isinstance(message, Mapping) for message in found)
 
 
 def _request(parsed: dict[str, Any]) -> Attributes:
