@@ -28,7 +28,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.context import attach, get_current
 
-from unbroken.clients.kafka_facts import record_type
+from unbroken.clients.kafka.records import record_type
 from unbroken.messaging.message import register
 from unbroken.propagation.carriers import PAIRS
 

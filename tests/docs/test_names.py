@@ -6,6 +6,8 @@ import re
 import pytest
 
 from tests.docs.pages import ROOT
+from unbroken.clients.kafka.attributes import client_attributes
+from unbroken.clients.kafka.attributes import process_attributes as record_attributes
 from unbroken.clients.rabbitmq.attributes import process_attributes, server_attributes
 from unbroken.clients.sqs.messages import MESSAGE
 from unbroken.clients.sqs.queues import queue_attributes
@@ -67,8 +69,8 @@ def test_the_fixtures_on_the_testing_page_are_those_of_the_plugin() -> None:
 
 
 def test_the_attributes_on_the_page_are_those_of_a_process_span() -> None:
-    record = semconv.kafka_process("orders", 0, 1, "key", tombstone=True)
-    client = semconv.client("id", "group", "host:9092")
+    record = record_attributes("orders", 0, 1, "key", tombstone=True)
+    client = client_attributes("id", "group", "host:9092")
     assert rows(SEMANTICS, "on the process span") == {**record, **client, semconv.ERROR_TYPE: ""}.keys()
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from tests.messaging.telemetry import IDS, OTHER, TRACED, here, ids, message
 from unbroken import extract, forward, process
+from unbroken.clients.kafka.attributes import client_attributes, process_attributes, send_attributes
 from unbroken.errors import UnknownCarrier, UnknownMessage
 from unbroken.messaging import message as seam
-from unbroken.messaging import semconv
 from unbroken.propagation.carriers import MAPPING
 from unbroken.propagation.w3c import format_traceparent
 from unbroken.testing import Record
@@ -85,18 +85,18 @@ def test_another_object_of_a_client_is_no_message() -> None:
     ],
 )
 def test_a_key_is_shown_by_its_text_if_it_has_one(key: object, shown: str | None) -> None:
-    for attributes in (semconv.kafka_process("t", 0, 1, key, False), semconv.kafka_send("t", 0, key, False)):
+    for attributes in (process_attributes("t", 0, 1, key, False), send_attributes("t", 0, key, False)):
         assert attributes.get("messaging.kafka.message.key") == shown
 
 
 @pytest.mark.parametrize(("partition", "shown"), [(3, "3"), (0, "0"), (-1, None), (None, None)])
 def test_a_sent_record_tells_the_partition_that_the_application_chose(partition: int | None, shown: str | None) -> None:
-    found = semconv.kafka_send("t", partition, None, False)
+    found = send_attributes("t", partition, None, False)
     assert found.get("messaging.destination.partition.id") == shown
 
 
 def test_a_tombstone_is_told_when_it_is_sent() -> None:
-    assert semconv.kafka_send("t", None, None, True)["messaging.kafka.message.tombstone"] is True
+    assert send_attributes("t", None, None, True)["messaging.kafka.message.tombstone"] is True
 
 
 @pytest.mark.parametrize(
@@ -115,13 +115,13 @@ def test_a_tombstone_is_told_when_it_is_sent() -> None:
     ],
 )
 def test_a_client_names_its_server_when_there_is_one(bootstrap: Any, server: tuple[Any, Any]) -> None:
-    found = semconv.client(None, None, bootstrap)
+    found = client_attributes(None, None, bootstrap)
     assert (found.get("server.address"), found.get("server.port")) == server
 
 
 def test_a_client_names_itself_and_its_group_when_they_have_names() -> None:
-    assert semconv.client("c", "g", None) == {"messaging.client.id": "c", "messaging.consumer.group.name": "g"}
-    assert semconv.client("", None, None) == {}
+    assert client_attributes("c", "g", None) == {"messaging.client.id": "c", "messaging.consumer.group.name": "g"}
+    assert client_attributes("", None, None) == {}
 
 
 class Letter(dict[str, Any]):

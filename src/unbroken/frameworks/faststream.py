@@ -36,7 +36,8 @@ import faststream
 from faststream.exceptions import IgnoredException
 from opentelemetry.context import Context
 
-from unbroken.clients.kafka_facts import Ending, HasClientAttributes, sent
+from unbroken.clients.kafka.attributes import HasClientAttributes, client_attributes, send_attributes
+from unbroken.clients.kafka.producers import DeliveryCallback, placed_by
 from unbroken.clients.rabbitmq.attributes import publish_attributes
 from unbroken.clients.rabbitmq.publishing import start_publish
 from unbroken.errors import UnknownMessage
@@ -154,7 +155,7 @@ class UnbrokenMiddleware(faststream.BaseMiddleware):
             _handling.reset(handling)
             _publishing.reset(token)
         if isinstance(result, asyncio.Future):  # `no_confirm=True`
-            result.add_done_callback(Ending(sending, functools.partial(_placed, cmd)))
+            result.add_done_callback(DeliveryCallback(sending, functools.partial(_placed, cmd)))
         else:
             sending.end(attributes=_placed(cmd, result))
         return result
@@ -196,7 +197,7 @@ def forward(message: Any, *, error: BaseException | None = None) -> dict[str, An
 
 def _consumer(subscriber: Any) -> HasClientAttributes | None:
     """Return what a subscriber of Kafka knows of its consumer, as the client's own drop-in would tell it."""
-    attributes = semconv.client(getattr(subscriber, "client_id", None), getattr(subscriber, "group_id", None), None)
+    attributes = client_attributes(getattr(subscriber, "client_id", None), getattr(subscriber, "group_id", None), None)
     if not attributes:
         return None
     known = HasClientAttributes()
@@ -245,7 +246,7 @@ def _begun_for_rabbitmq(cmd: Any) -> Sending:
 def _kafka(cmd: Any) -> Attributes:
     count = len(cmd.batch_bodies)
     key = cmd.key if count < 2 else None
-    attributes = semconv.kafka_send(cmd.destination, cmd.partition, key, cmd.body is None and key is not None)
+    attributes = send_attributes(cmd.destination, cmd.partition, key, cmd.body is None and key is not None)
     if count > 1:
         attributes[semconv.MESSAGE_COUNT] = count
     return attributes
@@ -260,7 +261,9 @@ def _placed(cmd: Any, result: Any) -> Attributes:
             partition, offset = result.partition(), result.offset()
             known: Attributes = {} if partition is None else {semconv.PARTITION: f"{partition}"}
             return known if offset is None else {**known, semconv.KAFKA_OFFSET: offset}
-        return sent(result, acknowledged=len(cmd.batch_bodies) < 2)  # the offset of a batch is that of its first record
+        return placed_by(
+            result, acknowledged=len(cmd.batch_bodies) < 2
+        )  # the offset of a batch is that of its first record
     except Exception as error:
         log_internal_error("the end of a send", error)
         return {}

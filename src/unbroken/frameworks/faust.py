@@ -30,7 +30,14 @@ from faust.topics import Topic as FaustTopic
 from faust.types.tuples import Message
 from opentelemetry.context import Context
 
-from unbroken.clients.kafka_facts import Ending, HasClientAttributes
+from unbroken.clients.kafka.attributes import (
+    PER_MESSAGE,
+    HasClientAttributes,
+    client_attributes,
+    process_attributes,
+    send_attributes,
+)
+from unbroken.clients.kafka.producers import DeliveryCallback
 from unbroken.messaging import semconv
 from unbroken.messaging.loop import LoopScope
 from unbroken.messaging.message import MessageType, extract, register
@@ -63,7 +70,7 @@ def _message_type(of: Any) -> MessageType:
     def attributes(one: Any) -> Attributes:
         message = of(one)
         topic, partition, offset = message.topic, message.partition, message.offset
-        return semconv.kafka_process(topic, partition, offset, message.key, message.value is None)
+        return process_attributes(topic, partition, offset, message.key, message.value is None)
 
     return MessageType(
         system="kafka",
@@ -71,7 +78,7 @@ def _message_type(of: Any) -> MessageType:
         headers=lambda one: of(one).headers,
         destination=lambda one: of(one).topic,
         attributes=attributes,
-        per_message_attributes=semconv.KAFKA_PER_MESSAGE,
+        per_message_attributes=PER_MESSAGE,
         source=lambda one: f"{of(one).topic}/{of(one).partition}/{of(one).offset}",
         timestamp=lambda one: of(one).timestamp,
         error=lambda _: None,
@@ -98,7 +105,7 @@ class App(faust.App):
     @cached_property
     def unbroken_attributes(self) -> Attributes:
         """The attributes that it puts on the spans of its messages; read when its configuration is complete."""
-        return semconv.client(self.conf.broker_client_id, None, [str(url) for url in self.conf.broker])
+        return client_attributes(self.conf.broker_client_id, None, [str(url) for url in self.conf.broker])
 
     def channel(self, **named: Any) -> Any:
         """Return an in-memory channel, as the framework does, whose messages carry the context."""
@@ -145,7 +152,7 @@ class Topic(FaustTopic):
             sending.end(error)
             raise
         if sending.is_observed:
-            published.add_done_callback(Ending(sending))
+            published.add_done_callback(DeliveryCallback(sending))
         return published
 
     def _unbroken_sending(self, future: Any) -> Sending | None:
@@ -161,7 +168,7 @@ class Topic(FaustTopic):
                 sending = start_send(
                     topic,
                     message.headers,
-                    lambda: semconv.kafka_send(topic, message.partition, message.key, message.value is None, client),
+                    lambda: send_attributes(topic, message.partition, message.key, message.value is None, client),
                     _HEADERS,
                 )
             future.message = message._replace(headers=sending.headers)

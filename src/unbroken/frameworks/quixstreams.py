@@ -30,9 +30,12 @@ from quixstreams.kafka import Producer as QuixProducer
 from quixstreams.kafka.producer import PRODUCER_ON_ERROR_RETRIES, PRODUCER_POLL_TIMEOUT
 from quixstreams.models import Row
 
-from unbroken.clients.confluent_kafka import Report, Reported, cause
-from unbroken.clients.kafka_facts import TracedConsumerMixin, TracedProducerMixin, record_type
-from unbroken.messaging import semconv
+from unbroken.clients.confluent_kafka.configuration import error_of
+from unbroken.clients.confluent_kafka.dropins import DeliveryReport, Report
+from unbroken.clients.kafka.attributes import client_attributes
+from unbroken.clients.kafka.consumers import TracedConsumerMixin
+from unbroken.clients.kafka.producers import TracedProducerMixin
+from unbroken.clients.kafka.records import record_type
 from unbroken.messaging.message import register
 from unbroken.messaging.scope import MessageScope
 from unbroken.messaging.tracing import log_internal_error
@@ -122,7 +125,7 @@ class Application(quixstreams.Application):
         consumer.__class__ = _Consumer
         consumer.unbroken_handling = Handling()
         config = self.config
-        consumer.unbroken_attributes = semconv.client(
+        consumer.unbroken_attributes = client_attributes(
             config.consumer_extra_config.get("client.id"),
             config.consumer_group,
             config.broker_address.bootstrap_servers,
@@ -137,7 +140,7 @@ class Application(quixstreams.Application):
     def _unbroken_producer(self, producer: Any) -> Producer:
         producer.__class__ = Producer  # as for the consumer
         config = self.config
-        producer.unbroken_attributes = semconv.client(
+        producer.unbroken_attributes = client_attributes(
             config.producer_extra_config.get("client.id"), None, config.broker_address.bootstrap_servers
         )
         traced: Producer = producer
@@ -177,11 +180,11 @@ class Producer(TracedProducerMixin, QuixProducer):
             super().produce(topic, value, key, headers, *rest, on_delivery)
             return
         sending = self.unbroken_start_send(topic, key, value, partition, headers)
-        report = Reported(sending, on_delivery) if sending.is_observed else on_delivery
+        report = DeliveryReport(sending, on_delivery) if sending.is_observed else on_delivery
         try:
             super().produce(topic, value, key, sending.headers, *rest, report)
         except BaseException as error:
-            sending.end(cause(error))
+            sending.end(error_of(error))
             raise
 
 

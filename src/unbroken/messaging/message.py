@@ -132,10 +132,10 @@ def _check(is_right: bool, name: str, wanted: str, given: object, example: str) 
 
 
 _CLIENTS = {
-    "confluent_kafka": "unbroken.clients.confluent_kafka",
-    "cimpl": "unbroken.clients.confluent_kafka",  # what the C module of older versions calls itself
-    "aiokafka": "unbroken.clients.aiokafka",
-    "kafka": "unbroken.clients.kafka_python",
+    "confluent_kafka": "unbroken.clients.confluent_kafka.messages",
+    "cimpl": "unbroken.clients.confluent_kafka.messages",  # what the C module of older versions calls itself
+    "aiokafka": "unbroken.clients.aiokafka.messages",
+    "kafka": "unbroken.clients.kafka_python.messages",
     "pika": "unbroken.clients.pika.messages",
     "aio_pika": "unbroken.clients.aio_pika.messages",
 }

@@ -142,7 +142,10 @@ class PollScope:
             if not self._is_known:
                 self.switch.add(self)
                 self._is_known = True
-            scope = PolledScope(message, self._attributes, probe)
+            try:
+                scope = PolledScope(message, self._attributes, probe)
+            except UnknownMessage:  # the double of a test: handed on
+                return
             scope.open()
             if scope.is_current:
                 scope.count_references(kept)

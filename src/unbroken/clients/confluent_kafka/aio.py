@@ -1,6 +1,6 @@
 """confluent-kafka's asyncio clients: drop-in `AIOProducer` and `AIOConsumer`.
 
-    from unbroken.clients.confluent_kafka_aio import AIOConsumer, AIOProducer
+    from unbroken.clients.confluent_kafka.aio import AIOConsumer, AIOProducer
 
 `AIOProducer` of the client collects messages in batches that cannot carry headers. Ours gives each message to
 librdkafka at once, with its headers, and librdkafka makes the batches (`linger.ms`); `batch_size` and `buffer_timeout`
@@ -10,14 +10,16 @@ have no effect.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, aio
 from confluent_kafka.cimpl import Producer as NativeProducer
 
-from unbroken.clients.confluent_kafka import Configured, Reported, cause, client_attributes
-from unbroken.clients.kafka_facts import TracedProducerMixin
+from unbroken.clients.confluent_kafka.configuration import client_attributes, error_of
+from unbroken.clients.confluent_kafka.dropins import ConfiguredConsumerMixin, DeliveryReport
+from unbroken.clients.kafka.producers import TracedProducerMixin
 
 __all__ = ["AIOConsumer", "AIOProducer"]
 
@@ -25,7 +27,7 @@ _POLL_SECONDS = 0.05
 """How long one call waits for delivery reports, at most; it returns with the first."""
 
 
-class Delivering(TracedProducerMixin):
+class SendsWithHeaders(TracedProducerMixin):
     """How one `AIOProducer` of this configuration sends: what stands in place of its batches."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -49,13 +51,17 @@ class Delivering(TracedProducerMixin):
         def report(error: KafkaError | None, message: Any) -> None:
             loop.call_soon_threadsafe(self._deliver, delivered, error, message)
 
-        reported = Reported(sending, report)
+        report_delivery = DeliveryReport(sending, report)
         try:
             await _queue(
-                aio_producer, topic, value, key, *args, on_delivery=reported, headers=sending.headers, **settings
+                aio_producer, topic, value, key, *args, on_delivery=report_delivery, headers=sending.headers, **settings
             )
+        except Exception as error:  # as in the client, it is the future that raises
+            sending.end(error_of(error))
+            delivered.set_exception(error)
+            return delivered
         except BaseException as error:
-            sending.end(cause(error))
+            sending.end(error_of(error))
             raise
         self._in_flight += 1
         if self._serving is None or self._serving.done():
@@ -73,15 +79,23 @@ class Delivering(TracedProducerMixin):
             return
         if error is None:
             delivered.set_result(message)
+        elif error.code() in _PURGED:  # as in the client
+            delivered.cancel()
         else:
             delivered.set_exception(KafkaException(error))
 
 
+_PURGED = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001 - the names of public constants
+
+
 async def _queue(aio_producer: Any, *args: Any, **named: Any) -> None:
+    producer: Any = aio_producer._producer  # noqa: SLF001 - what an AIOProducer sends with
+    # The client's own `produce`, also where zero-code instrumentation has put ours in its place; that of a double.
+    produce = functools.partial(NativeProducer.produce, producer)
     while True:
         try:
-            # The client's own `produce`, also where zero-code instrumentation has put ours in its place.
-            return NativeProducer.produce(aio_producer._producer, *args, **named)  # noqa: SLF001 - what an AIOProducer sends with
+            (produce if isinstance(producer, NativeProducer) else producer.produce)(*args, **named)
+            return
         except BufferError:
             await aio_producer.poll(_POLL_SECONDS)
 
@@ -90,7 +104,7 @@ class AIOProducer(aio.AIOProducer):
     """An `AIOProducer` whose messages carry the trace; `headers=` works too."""
 
     def __init__(self, producer_conf: dict[str, Any], *args: Any, **named: Any) -> None:
-        self.unbroken_delivering = Delivering(producer_conf)
+        self.unbroken_sends = SendsWithHeaders(producer_conf)
         super().__init__(producer_conf, *args, **named)
 
     async def produce(
@@ -100,8 +114,8 @@ class AIOProducer(aio.AIOProducer):
 
         Waits while librdkafka's queue is full.
         """
-        return await self.unbroken_delivering.produce(self, topic, value, key, *args, **kwargs)
+        return await self.unbroken_sends.produce(self, topic, value, key, *args, **kwargs)
 
 
-class AIOConsumer(Configured, aio.AIOConsumer):
+class AIOConsumer(ConfiguredConsumerMixin, aio.AIOConsumer):
     """An `AIOConsumer` whose group, client id and server are on the spans of its messages."""

@@ -1,8 +1,8 @@
 """confluent-kafka without a change in the application: what stands in place of its names.
 
 `Producer`, `Consumer` and `ShareConsumer` are C types, whose methods cannot be replaced: their names are, in every
-module of the package, by subclasses of ours. The classes in Python keep their names; their methods are replaced, which
-also holds for names imported before and for subclasses.
+module of the package, by subclasses of ours, and with them the names of the classes in Python that inherit from them.
+The methods of those classes are replaced too, which holds for names imported before and for subclasses.
 """
 
 # The client's classes are private here and there, and what stands in for a method takes any arguments.
@@ -15,17 +15,20 @@ import sys
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
+from threading import get_ident
 from typing import Any
 
 import confluent_kafka
 from confluent_kafka import cimpl
 from opentelemetry.trace import INVALID_SPAN
 
-from unbroken.clients import confluent_kafka as ours
 from unbroken.clients import early_imports
-from unbroken.clients.confluent_kafka import Reporting, client_attributes, configuration, serialize
-from unbroken.clients.kafka_facts import TracedProducerMixin
-from unbroken.clients.kafka_zero_code import STATE, Consumers, ConsumerState, Method
+from unbroken.clients.confluent_kafka import dropins as ours
+from unbroken.clients.confluent_kafka.configuration import client_attributes, read_configuration
+from unbroken.clients.confluent_kafka.dropins import ReportingProducerMixin, serialize
+from unbroken.clients.kafka.attributes import HasClientAttributes
+from unbroken.clients.kafka.producers import TracedProducerMixin
+from unbroken.clients.kafka.zero_code import STATE, Consumers, ConsumerState, Method
 from unbroken.clients.patches import Patch, ZeroCode
 from unbroken.messaging.polled import PollSwitch
 from unbroken.messaging.send import Sending
@@ -35,44 +38,49 @@ _INERT = ConsumerState(PollSwitch(), {})
 """Of a consumer inside another one: never switched on."""
 
 
-def _batch(method: Method) -> Method:
+def _wrap_consume(method: Method) -> Method:
     """Return a `consume` that traces what it gives; the one message of a call that asks for one is current."""
 
     @functools.wraps(method)
     def consume(consumer: Any, num_messages: int = 1, timeout: float = -1) -> Any:
-        watched = CONSUMERS.watched(consumer)
-        watched.called()
+        state = CONSUMERS.call(consumer)
         started = time.time_ns()
         messages = method(consumer, num_messages, timeout)
-        return watched.gave(messages, one=num_messages == 1, started=started)
+        return state.hand_out(messages, one=num_messages == 1, started=started)
 
     return consume
 
 
-def _share(method: Method) -> Method:
+def _wrap_share_poll(method: Method) -> Method:
     """Return a `poll` of a share consumer, which gives several messages."""
 
     @functools.wraps(method)
     def poll(consumer: Any, timeout: float = -1) -> Any:
-        watched = CONSUMERS.watched(consumer)
-        watched.called()
+        state = CONSUMERS.state_of(consumer)
+        thread = get_ident()
+        if state.thread == thread:  # called by the `poll` of a subclass, which is traced
+            return method(consumer, timeout)
+        state.polled.leave()
         started = time.time_ns()
-        messages = method(consumer, timeout)
-        return watched.gave(messages, one=False, started=started)
+        state.thread = thread
+        try:
+            messages = method(consumer, timeout)
+        finally:
+            state.thread = None
+        return state.hand_out(messages, one=False, started=started)
 
     return poll
 
 
-def _batch_later(method: Method) -> Method:
+def _wrap_async_consume(method: Method) -> Method:
     """Return the `consume` of an `AIOConsumer`."""
 
     @functools.wraps(method)
     async def consume(consumer: Any, num_messages: int = 1, timeout: float = -1) -> Any:
-        watched = CONSUMERS.watched(consumer)
-        watched.called()
+        state = CONSUMERS.call(consumer)
         started = time.time_ns()
         messages = await method(consumer, num_messages, timeout)
-        return watched.gave(messages, one=num_messages == 1, started=started)
+        return state.hand_out(messages, one=num_messages == 1, started=started)
 
     return consume
 
@@ -87,7 +95,7 @@ class Producer(ours.Producer):
         self, topic: str, key: object, value: object, partition: int | None, headers: Any
     ) -> Sending:
         """Start to send one record; as it is, when the client is no longer instrumented."""
-        if CONSUMERS.polling.is_on:
+        if CONSUMERS.switch.is_on:
             return super().unbroken_start_send(topic, key, value, partition, headers)
         return Sending(headers, None, INVALID_SPAN)
 
@@ -95,41 +103,67 @@ class Producer(ours.Producer):
 class Consumer(ours.Consumer):
     """The `confluent_kafka.Consumer` of an instrumented application."""
 
-    def __init__(self, *args: Any, **named: Any) -> None:
-        super().__init__(*args, **named)
-        self.unbroken_state = ConsumerState(CONSUMERS.polling, self.unbroken_attributes)
-
     def poll(self, timeout: float = -1) -> Any:
         """Return a message or None, as the client does; the message is current until the next call."""
         # What `CONSUMERS.wrap_poll` would give, written out where every message passes: 0.4 µs less.
-        polled = self.unbroken_state.polled
+        try:
+            state: ConsumerState = self.unbroken_state  # type: ignore[attr-defined]
+        except AttributeError:
+            state = CONSUMERS.state_of(self)
+        if state.thread is not None and state.thread == get_ident():  # called by the `poll` of a subclass
+            return _poll(self, timeout)
+        polled = state.polled
         polled.leave()
         message = _poll(self, timeout)
         if message is not None:
             polled.enter(message)
         return message
 
-    consume = _batch(cimpl.Consumer.consume)
+    consume = _wrap_consume(cimpl.Consumer.consume)
     close = CONSUMERS.wrap_close(cimpl.Consumer.close)
 
     if hasattr(cimpl.Consumer, "__exit__"):  # newer versions
         __exit__ = CONSUMERS.wrap_close(cimpl.Consumer.__exit__)
 
 
-_REPLACEMENTS: dict[str, type] = {"Producer": Producer, "Consumer": Consumer}
+class SerializingProducer(ours.SerializingProducer, Producer):
+    """The `confluent_kafka.SerializingProducer` of an instrumented application."""
+
+
+class DeserializingConsumer(ours.DeserializingConsumer, Consumer):
+    """The `confluent_kafka.DeserializingConsumer` of an instrumented application."""
+
+
+_REPLACEMENTS: dict[str, tuple[type, type]] = {
+    "Producer": (cimpl.Producer, Producer),
+    "Consumer": (cimpl.Consumer, Consumer),
+    "SerializingProducer": (confluent_kafka.SerializingProducer, SerializingProducer),
+    "DeserializingConsumer": (confluent_kafka.DeserializingConsumer, DeserializingConsumer),
+}
+"""By its name each class of the client, and what stands in its place."""
 
 if hasattr(cimpl, "ShareConsumer"):
 
     class ShareConsumer(ours.ShareConsumer):
         """The `confluent_kafka.ShareConsumer` of an instrumented application."""
 
-        poll = _share(cimpl.ShareConsumer.poll)
+        poll = _wrap_share_poll(cimpl.ShareConsumer.poll)
         close = CONSUMERS.wrap_close(cimpl.ShareConsumer.close)
         __exit__ = CONSUMERS.wrap_close(cimpl.ShareConsumer.__exit__)
 
-    _REPLACEMENTS["ShareConsumer"] = ShareConsumer
+    _REPLACEMENTS["ShareConsumer"] = (cimpl.ShareConsumer, ShareConsumer)
 
-NATIVE: dict[str, type] = {name: getattr(cimpl, name) for name in _REPLACEMENTS}
+if hasattr(confluent_kafka, "DeserializingShareConsumer"):
+
+    class DeserializingShareConsumer(confluent_kafka.DeserializingShareConsumer, ShareConsumer):
+        """The `confluent_kafka.DeserializingShareConsumer` of an instrumented application."""
+
+    _REPLACEMENTS["DeserializingShareConsumer"] = (
+        confluent_kafka.DeserializingShareConsumer,
+        DeserializingShareConsumer,
+    )
+
+NATIVE: dict[str, type] = {name: native for name, (native, _) in _REPLACEMENTS.items() if hasattr(cimpl, name)}
 """The C types, whose names must not have been imported before."""
 
 
@@ -141,33 +175,36 @@ def patches() -> list[Patch]:
 def _names() -> Iterator[Patch]:
     for path, module in list(sys.modules.items()):
         if path.partition(".")[0] == "confluent_kafka":
-            for name, native in NATIVE.items():
-                if getattr(module, name, None) is native:
+            for name, (own, _) in _REPLACEMENTS.items():
+                if getattr(module, name, None) is own:
                     yield Patch(module, name, functools.partial(_replacement, name))
 
 
 def _replacement(name: str, _: object) -> type:
-    return _REPLACEMENTS[name]
+    return _REPLACEMENTS[name][1]
 
 
-def _watching(init: Method) -> Method:
+def _wrap_consumer_init(init: Method) -> Method:
     """Return the constructor of a consumer, whose configuration goes on the spans."""
 
     @functools.wraps(init)
     def construct(consumer: Any, *args: Any, **named: Any) -> None:
         init(consumer, *args, **named)
-        setattr(consumer, STATE, ConsumerState(CONSUMERS.polling, client_attributes(configuration(args, named))))
+        attributes = client_attributes(read_configuration(args, named))
+        if isinstance(consumer, HasClientAttributes):
+            consumer.unbroken_attributes = attributes
+        setattr(consumer, STATE, ConsumerState(CONSUMERS.switch, attributes))
 
     return construct
 
 
-def _reporting(init: Method) -> Method:
+def _wrap_producer_init(init: Method) -> Method:
     """Return the constructor of a `SerializingProducer`, whose delivery reports end the spans."""
 
     @functools.wraps(init)
     def construct(producer: Any, *args: Any, **named: Any) -> None:
         if not isinstance(producer, TracedProducerMixin):
-            reporting = Reporting.__new__(Reporting)  # without the client's part
+            reporting = ReportingProducerMixin.__new__(ReportingProducerMixin)  # without the client's part
             args, named = reporting.unbroken_configured(args, named)
             setattr(producer, _REPORTING, reporting)
         init(producer, *args, **named)
@@ -175,7 +212,7 @@ def _reporting(init: Method) -> Method:
     return construct
 
 
-def _serializing(produce: Method) -> Method:
+def _wrap_serializing_produce(produce: Method) -> Method:
     """Return the `produce` of a `SerializingProducer`."""
 
     @functools.wraps(produce)
@@ -202,9 +239,9 @@ def _serializing(produce: Method) -> Method:
 _REPORTING = "unbroken_reporting"
 
 _methods = [
-    Patch(confluent_kafka.SerializingProducer, "__init__", _reporting),
-    Patch(confluent_kafka.SerializingProducer, "produce", _serializing),
-    Patch(confluent_kafka.DeserializingConsumer, "__init__", _watching),
+    Patch(confluent_kafka.SerializingProducer, "__init__", _wrap_producer_init),
+    Patch(confluent_kafka.SerializingProducer, "produce", _wrap_serializing_produce),
+    Patch(confluent_kafka.DeserializingConsumer, "__init__", _wrap_consumer_init),
     Patch(confluent_kafka.DeserializingConsumer, "poll", CONSUMERS.wrap_poll),
     Patch(confluent_kafka.DeserializingConsumer, "close", CONSUMERS.wrap_close),
 ]
@@ -215,21 +252,21 @@ if hasattr(confluent_kafka.DeserializingConsumer, "__exit__"):
 if hasattr(confluent_kafka, "DeserializingShareConsumer"):
     _methods.extend(
         [
-            Patch(confluent_kafka.DeserializingShareConsumer, "__init__", _watching),
-            Patch(confluent_kafka.DeserializingShareConsumer, "poll", _share),
+            Patch(confluent_kafka.DeserializingShareConsumer, "__init__", _wrap_consumer_init),
+            Patch(confluent_kafka.DeserializingShareConsumer, "poll", _wrap_share_poll),
             Patch(confluent_kafka.DeserializingShareConsumer, "close", CONSUMERS.wrap_close),
             Patch(confluent_kafka.DeserializingShareConsumer, "__exit__", CONSUMERS.wrap_close),
         ]
     )
 
 
-def _watching_outside(init: Method) -> Method:
+def _wrap_async_consumer_init(init: Method) -> Method:
     """Return the constructor of an `AIOConsumer`, which polls another consumer in a thread: that one is left alone."""
 
     @functools.wraps(init)
     def construct(consumer: Any, *args: Any, **named: Any) -> None:
         init(consumer, *args, **named)
-        setattr(consumer, STATE, ConsumerState(CONSUMERS.polling, client_attributes(configuration(args, named))))
+        setattr(consumer, STATE, ConsumerState(CONSUMERS.switch, client_attributes(read_configuration(args, named))))
         if isinstance(consumer._consumer, Consumer):  # noqa: SLF001 - what an AIOConsumer polls
             setattr(consumer._consumer, STATE, _INERT)  # noqa: SLF001
 
@@ -241,25 +278,25 @@ def _aio_methods() -> list[Patch]:
         return []
     from confluent_kafka import aio
 
-    from unbroken.clients.confluent_kafka_aio import Delivering
+    from unbroken.clients.confluent_kafka.aio import SendsWithHeaders
 
-    def delivering(init: Method) -> Method:
+    def wrap_init(init: Method) -> Method:
         """Return the constructor of an `AIOProducer`."""
 
         @functools.wraps(init)
         def construct(producer: Any, producer_conf: Any, *args: Any, **named: Any) -> None:
-            if not hasattr(producer, "unbroken_delivering"):
-                producer.unbroken_delivering = Delivering(producer_conf)
+            if not hasattr(producer, "unbroken_sends"):
+                producer.unbroken_sends = SendsWithHeaders(producer_conf)
             init(producer, producer_conf, *args, **named)
 
         return construct
 
-    def produce(method: Method) -> Method:
+    def wrap_produce(method: Method) -> Method:
         """Return the `produce` of an `AIOProducer`: each message with its headers, not in a batch without them."""
 
         @functools.wraps(method)
         async def send(producer: Any, topic: str, value: Any = None, key: Any = None, *args: Any, **named: Any) -> Any:
-            found: Delivering | None = getattr(producer, "unbroken_delivering", None)
+            found: SendsWithHeaders | None = getattr(producer, "unbroken_sends", None)
             if found is None:  # made before
                 return await method(producer, topic, value, key, *args, **named)
             return await found.produce(producer, topic, value, key, *args, **named)
@@ -267,13 +304,17 @@ def _aio_methods() -> list[Patch]:
         return send
 
     return [
-        Patch(aio.AIOProducer, "__init__", delivering),
-        Patch(aio.AIOProducer, "produce", produce),
-        Patch(aio.AIOConsumer, "__init__", _watching_outside),
+        Patch(aio.AIOProducer, "__init__", wrap_init),
+        Patch(aio.AIOProducer, "produce", wrap_produce),
+        Patch(aio.AIOConsumer, "__init__", _wrap_async_consumer_init),
         Patch(aio.AIOConsumer, "poll", CONSUMERS.wrap_async_poll),
-        Patch(aio.AIOConsumer, "consume", _batch_later),
+        Patch(aio.AIOConsumer, "consume", _wrap_async_consume),
         Patch(aio.AIOConsumer, "close", CONSUMERS.wrap_close),
     ]
 
 
-ZERO_CODE = ZeroCode(patches, CONSUMERS.polling, lambda: early_imports.warn("confluent_kafka", NATIVE))
+def _warn() -> None:
+    early_imports.warn("confluent_kafka", NATIVE, {own for own, _ in _REPLACEMENTS.values()})
+
+
+ZERO_CODE = ZeroCode(patches, CONSUMERS.switch, _warn)

@@ -45,9 +45,7 @@ def start_record(
         can_carry: False for a broker that has no headers: the record goes out as it is, which its span says.
     """
     try:
-        sending = start_send(
-            topic, headers, lambda: send_attributes(topic, partition, key, value is None, client())
-        )
+        sending = start_send(topic, headers, lambda: send_attributes(topic, partition, key, value is None, client()))
         if not can_carry and sending.headers is not headers:
             written = [name for name, _ in sending.headers or () if name not in dict(headers or ())]
             sending.headers = headers

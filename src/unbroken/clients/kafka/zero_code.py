@@ -1,8 +1,8 @@
 """What zero-code instrumentation does with the calls of a Kafka consumer, whichever the client.
 
 Each function takes a method of a consumer and returns what stands in its place: while the client is instrumented, the
-record of a call that gives one is current until the consumer's next call or close; a call that gives several makes a
-span with links, and no record of them is current.
+record of a call that gives one is current until the consumer's next call or close; of a call that gives several each is
+current in its turn of a loop over them.
 
 Knows no client library; the modules named after the clients say which methods these are.
 """
@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from threading import get_ident
+from typing import Any, cast
 
-from unbroken.clients.kafka_facts import HasClientAttributes
+from unbroken.clients.kafka.attributes import HasClientAttributes
+from unbroken.errors import UnknownMessage
 from unbroken.messaging.polled import PollScope, PollSwitch
 from unbroken.messaging.receive import receive
 from unbroken.messaging.semconv import Attributes
@@ -25,18 +27,19 @@ STATE = "unbroken_state"
 
 
 class ConsumerState(HasClientAttributes):
-    """What is kept for one consumer: its open record, what it knows for the spans, and what was counted."""
+    """What is kept for one consumer: its open record, and what it knows for the spans.
 
-    def __init__(self, polling: PollSwitch, attributes: Attributes) -> None:
+    Attributes:
+        thread: the thread that is in a call of the consumer; a method that such a call makes is part of it.
+    """
+
+    def __init__(self, switch: PollSwitch, attributes: Attributes) -> None:
         self.unbroken_attributes = attributes
-        self.polled = PollScope(polling, attributes)
-        self._polling = polling
+        self.polled = PollScope(switch, attributes)
+        self.thread: int | None = None
+        self._switch = switch
 
-    def called(self) -> None:
-        """End what the consumer gave before; it is called again."""
-        self.polled.leave()
-
-    def gave(self, messages: Any, *, one: bool, started: int) -> Any:
+    def hand_out(self, messages: Any, *, one: bool, started: int) -> Any:
         """Trace the messages of a call and return what the application gets.
 
         Args:
@@ -44,7 +47,7 @@ class ConsumerState(HasClientAttributes):
             one: whether the application asked for one message; then it becomes current.
             started: when the call began, nanoseconds since the epoch.
         """
-        if not messages or not self._polling.is_on:
+        if not messages or not self._switch.is_on:
             return messages
         try:
             if one:
@@ -53,9 +56,12 @@ class ConsumerState(HasClientAttributes):
                 return messages
             with receive(messages, self, start_time=started):
                 pass
-            if isinstance(messages, Mapping):
-                return {partition: self.polled.hand_out(records) for partition, records in messages.items()}
-            return self.polled.hand_out(messages)
+            if not isinstance(messages, Mapping):
+                return self.polled.hand_out(messages)
+            by_partition = cast("Mapping[Any, list[Any]]", messages)
+            return {partition: self.polled.hand_out(records) for partition, records in by_partition.items()}
+        except UnknownMessage:  # the double of a test: handed on
+            return messages
         except Exception as error:
             log_internal_error("a poll", error)
             return messages
@@ -69,26 +75,23 @@ class Consumers:
     """
 
     def __init__(self, attributes: Callable[[Any], Attributes]) -> None:
-        self.polling = PollSwitch()
+        self.switch = PollSwitch()
         self._attributes = attributes
 
-    def watched(self, consumer: Any) -> ConsumerState:
+    def state_of(self, consumer: Any) -> ConsumerState:
         """Return what is kept for a consumer, made when it is seen first."""
         try:
             found: ConsumerState = consumer.unbroken_state
         except AttributeError:
-            found = ConsumerState(self.polling, self._known(consumer))
+            found = ConsumerState(self.switch, self._attributes_of(consumer))
             setattr(consumer, STATE, found)
         return found
 
-    def _known(self, consumer: Any) -> Attributes:
-        if isinstance(consumer, HasClientAttributes):  # a drop-in class
-            return consumer.unbroken_attributes
-        try:
-            return self._attributes(consumer)
-        except Exception as error:
-            log_internal_error("a consumer", error)
-            return {}
+    def call(self, consumer: Any) -> ConsumerState:
+        """End what the consumer gave before, as it is called again, and return what is kept for it."""
+        state = self.state_of(consumer)
+        state.polled.leave()
+        return state
 
     def wrap_poll(self, method: Method) -> Method:
         """Return a method that gives one message, or None."""
@@ -96,17 +99,23 @@ class Consumers:
         @functools.wraps(method)
         def call(consumer: Any, *args: Any, **named: Any) -> Any:
             try:
-                polled: PollScope = consumer.unbroken_state.polled
+                state: ConsumerState = consumer.unbroken_state
             except AttributeError:
-                polled = self.watched(consumer).polled
-            polled.leave()
+                state = self.state_of(consumer)
+            thread = get_ident()
+            if state.thread == thread:
+                return method(consumer, *args, **named)
+            state.polled.leave()
+            state.thread = thread
             try:
                 message = method(consumer, *args, **named)
             except Exception as error:
-                _enter_failed(polled, error)
+                _enter_failed(state.polled, error)
                 raise
+            finally:
+                state.thread = None
             if message is not None:
-                polled.enter(message)
+                state.polled.enter(message)
             return message
 
         return call
@@ -116,8 +125,7 @@ class Consumers:
 
         @functools.wraps(method)
         async def call(consumer: Any, *args: Any, **named: Any) -> Any:
-            polled = self.watched(consumer).polled
-            polled.leave()
+            polled = self.call(consumer).polled
             message = await method(consumer, *args, **named)
             if message is not None:
                 polled.enter(message)
@@ -130,10 +138,19 @@ class Consumers:
 
         @functools.wraps(method)
         def call(consumer: Any, *args: Any, **named: Any) -> Any:
-            self.watched(consumer).called()
+            self.call(consumer)
             return method(consumer, *args, **named)
 
         return call
+
+    def _attributes_of(self, consumer: Any) -> Attributes:
+        if isinstance(consumer, HasClientAttributes):  # a drop-in class
+            return consumer.unbroken_attributes
+        try:
+            return self._attributes(consumer)
+        except Exception as error:
+            log_internal_error("a consumer", error)
+            return {}
 
 
 def _enter_failed(polled: PollScope, error: Exception) -> None:
