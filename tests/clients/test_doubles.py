@@ -1,6 +1,7 @@
 """What is no message, the double of a test or an object of another library, is handed on: nothing is lost or logged."""
 
 import asyncio
+import copy
 import logging
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -136,6 +137,22 @@ def test_process_by_hand_still_refuses_what_is_no_message() -> None:
     for message in MESSAGES:
         with pytest.raises(UnknownMessage):
             process(message)
+
+
+def test_a_callback_is_found_by_whoever_looks_for_it() -> None:
+    def callback(*pieces: Any) -> None:
+        """Handle an order."""
+
+    callback.priority = 1  # type: ignore[attr-defined]
+    found: Any = traced(callback)
+    assert found == callback
+    assert callback == found
+    assert found == traced(callback)
+    assert found != print
+    assert {found: 1}[callback] == 1
+    assert (found.__doc__, found.__name__, found.priority) == ("Handle an order.", "callback", 1)
+    assert copy.copy(found) == callback
+    assert traced(found) is found
 
 
 # aio-pika

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from aiobotocore.session import get_session
+from botocore.stub import Stubber
 from opentelemetry import trace
 
 from tests.contract.conftest import Spans, context_of
@@ -177,4 +178,42 @@ def test_an_error_of_ours_costs_no_call(
         client: Any = boto3.client("sqs", endpoint_url=elasticmq, **SETTINGS)
         assert client.list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert "nobody has seen" in caplog.text
+    client.close()
+
+
+# Clients that were made before.
+
+
+def test_a_client_and_a_resource_that_were_made_before_are_traced(elasticmq: str, topic: str, spans: Spans) -> None:
+    client: Any = boto3.client("sqs", endpoint_url=elasticmq, **SETTINGS)
+    resource: Any = boto3.resource("sqs", endpoint_url=elasticmq, **SETTINGS)
+    url = client.create_queue(QueueName=topic)["QueueUrl"]
+    queue = resource.Queue(url)
+    client.send_message(QueueUrl=url, MessageBody="before")
+    with instrumented(synchronous):
+        client.send_message(QueueUrl=url, MessageBody="b")
+        queue.send_message(MessageBody="b")
+        assert len(spans.sent) == 2
+    client.send_message(QueueUrl=url, MessageBody="after")
+    assert len(spans.sent) == 2
+    client.close()
+    resource.meta.client.close()
+
+
+async def test_an_asynchronous_client_that_was_made_before_is_traced(elasticmq: str, topic: str, spans: Spans) -> None:
+    async with get_session().create_client("sqs", endpoint_url=elasticmq, **SETTINGS) as client:
+        url = (await client.create_queue(QueueName=topic))["QueueUrl"]
+        with instrumented(asynchronous):
+            await client.send_message(QueueUrl=url, MessageBody="b")
+    assert [span.name for span in spans.sent] == [f"send {topic}"]
+
+
+def test_a_stub_of_botocore_sees_what_the_application_gives(spans: Spans) -> None:
+    client: Any = boto3.client("sqs", endpoint_url="http://127.0.0.1:1", **SETTINGS)
+    with instrumented(synchronous), Stubber(client) as stub:
+        expected = {"QueueUrl": "http://127.0.0.1:1/1/orders", "MessageBody": "b"}
+        stub.add_response("send_message", {"MessageId": "1"}, expected)
+        assert client.send_message(**expected)["MessageId"] == "1"
+        stub.assert_no_pending_responses()
+    assert len(spans.sent) == 1
     client.close()

@@ -35,6 +35,32 @@ def wraps_once(wrap: Wrap) -> Wrap:
     return wrap_original
 
 
+class TracedCallback:
+    """A callback of the application with something around it; equal to it, so that whoever looks for it finds it."""
+
+    def __init__(self, callback: Callable[..., Any], call: Callable[..., Any]) -> None:
+        """Take the callback, and what is called in its place."""
+        self.__wrapped__ = callback
+        self.__doc__ = callback.__doc__
+        self._call = call
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """Call the callback, with something around it."""
+        return self._call(*given, **named)
+
+    def __eq__(self, other: object) -> bool:
+        found: object = other.__wrapped__ if isinstance(other, TracedCallback) else other
+        return bool(self.__wrapped__ == found)
+
+    def __hash__(self) -> int:
+        return hash(self.__wrapped__)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__wrapped__":  # of a copy that is not made yet
+            raise AttributeError(name)
+        return getattr(self.__wrapped__, name)
+
+
 def is_wrapper(function: Any) -> bool:
     """Return whether a function was made by a wrap of `wraps_once`."""
     try:

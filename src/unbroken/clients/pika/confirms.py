@@ -9,7 +9,6 @@ A `BlockingChannel` waits for the answer itself: what it publishes ends when its
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -18,7 +17,7 @@ from pika.spec import Basic
 
 from unbroken.clients.pika.channels import is_beneath
 from unbroken.clients.rabbitmq.publishing import RETURNED
-from unbroken.clients.wrappers import wraps_once
+from unbroken.clients.wrappers import TracedCallback, wraps_once
 from unbroken.messaging.send import Sending
 from unbroken.messaging.tracing import log_internal_error
 
@@ -29,11 +28,23 @@ class Confirms:
     The broker counts them from 1, in the order in which they were published.
     """
 
-    __slots__ = ("_count", "_waiting")
+    __slots__ = ("_count", "_is_listening", "_waiting")
 
     def __init__(self) -> None:
+        self._is_listening = False
         self._count = 0
         self._waiting: dict[int, Sending] = {}
+
+    def listen(self, channel: Any) -> None:
+        """Learn from now on of messages that come back, and of the channel's end; once. Never raises."""
+        if self._is_listening:
+            return
+        self._is_listening = True
+        try:
+            channel.add_on_return_callback(self.give_back)
+            channel.add_on_close_callback(self.fail)
+        except Exception as failure:
+            log_internal_error("the answers of a channel", failure)
 
     def add(self, sending: Sending) -> None:
         """Wait for the answer to the next message."""
@@ -92,10 +103,8 @@ def wrap_confirm_delivery(original: Any) -> Any:
         if is_beneath(self) or self in _confirms or not is_sent_now or not callable(ack_nack_callback):
             return original(self, ack_nack_callback, *args, **named)
         confirms = Confirms()
-        answered = functools.wraps(ack_nack_callback)(_answering(confirms, ack_nack_callback))
+        answered = TracedCallback(ack_nack_callback, _answering(confirms, ack_nack_callback))
         found = original(self, answered, *args, **named)
-        self.add_on_return_callback(confirms.give_back)
-        self.add_on_close_callback(confirms.fail)
         _confirms[self] = confirms
         return found
 

@@ -19,7 +19,7 @@ from unbroken.clients.rabbitmq.handling import is_real
 from unbroken.clients.rabbitmq.polling import PolledMessages
 from unbroken.clients.rabbitmq.publishing import PublishBlock, start_client_publish
 from unbroken.clients.rabbitmq.settling import NO_BLOCK, settle_deliveries
-from unbroken.clients.wrappers import Wrap, is_wrapper, wraps_once
+from unbroken.clients.wrappers import TracedCallback, Wrap, wraps_once
 from unbroken.messaging.polled import PollScope, PollSwitch
 from unbroken.messaging.process import process
 from unbroken.messaging.send import Sending
@@ -32,15 +32,11 @@ Callback = Callable[[Any, Any, Any, Any], Any]
 def trace_callback(callback: Callback, queue: str | None, auto_ack: bool) -> Callback:
     """Return a callback that runs `callback` in `process`; one that does so already is returned as it is."""
 
-    @wraps_once
-    def wrap(callback: Callback) -> Callback:
-        def handle(*pieces: Any, **named: Any) -> Any:
-            with _block_of(pieces, queue, auto_ack):
-                return callback(*pieces, **named)
+    def handle(*pieces: Any, **named: Any) -> Any:
+        with _block_of(pieces, queue, auto_ack):
+            return callback(*pieces, **named)
 
-        return handle
-
-    return callback if is_wrapper(callback) else wrap(callback)
+    return callback if isinstance(callback, TracedCallback) else TracedCallback(callback, handle)
 
 
 def _block_of(pieces: tuple[Any, ...], queue: str | None, auto_ack: bool) -> AbstractContextManager[Any]:
@@ -105,7 +101,8 @@ def wrap_publish(original: Any) -> Any:
             exchange, routing_key, properties, lambda: server_of(self), lambda: params_of(self).frame_max
         )
         given = _with_headers(properties, sending)
-        confirms = confirms_of(self)
+        if (confirms := confirms_of(self)) is not None:
+            confirms.listen(self)
         with PublishBlock(sending):
             found = original(self, exchange, routing_key, body, given, mandatory)
         if confirms is None:

@@ -143,7 +143,7 @@ class _SettleCall(Call):
 def _are_messages(messages: object) -> TypeGuard[list[Mapping[str, Any]]]:
     if not isinstance(messages, list):
         return False
-    found: list[object] = messages
+    found: list[object] = messages  # pyright: ignore[reportUnknownVariableType]
     return all(isinstance(message, Mapping) for message in found)
 
 
