@@ -20,8 +20,11 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, overload
 
-import aio_pika
-from aio_pika.message import ProcessContext as _ClientProcessContext
+from unbroken.errors import required
+
+with required("aio-pika", "aio_pika", "aiormq"):
+    import aio_pika
+    from aio_pika.message import ProcessContext as _ClientProcessContext
 
 from unbroken.clients.aio_pika_calls import (
     consumes,

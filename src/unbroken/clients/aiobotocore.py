@@ -17,7 +17,10 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from aiobotocore.client import AioClientCreator
+from unbroken.errors import required
+
+with required("aiobotocore", "aiobotocore", "botocore"):
+    from aiobotocore.client import AioClientCreator
 
 from unbroken.clients import sqs_calls, sqs_zero_code
 from unbroken.clients.patches import Patch, ZeroCode

@@ -22,9 +22,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiokafka
-from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.structs import ConsumerRecord
+from unbroken.errors import required
+
+with required("aiokafka"):
+    import aiokafka
+    from aiokafka.producer.message_accumulator import BatchBuilder
+    from aiokafka.structs import ConsumerRecord
 
 from unbroken.clients.kafka_facts import Ending, TracedConsumerMixin, TracedProducerMixin, record_type
 from unbroken.messaging import semconv

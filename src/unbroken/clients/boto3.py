@@ -23,7 +23,10 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from botocore.client import ClientCreator
+from unbroken.errors import required
+
+with required("boto3", "boto3", "botocore"):
+    from botocore.client import ClientCreator
 
 from unbroken.clients import sqs_calls, sqs_zero_code
 from unbroken.clients.patches import Patch, ZeroCode

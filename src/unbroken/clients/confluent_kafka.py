@@ -17,12 +17,15 @@ from collections.abc import Callable, Mapping
 from operator import methodcaller
 from typing import Any, cast
 
-import confluent_kafka
-from confluent_kafka import KafkaError, Message, cimpl
+from unbroken.errors import required
 
-# The C classes by the module that makes them: under these names in the package others may have put their own.
-from confluent_kafka.cimpl import Consumer as NativeConsumer
-from confluent_kafka.cimpl import Producer as NativeProducer
+with required("confluent-kafka", "confluent_kafka"):
+    import confluent_kafka
+    from confluent_kafka import KafkaError, Message, cimpl
+
+    # The C classes by the module that makes them: under these names in the package others may have put their own.
+    from confluent_kafka.cimpl import Consumer as NativeConsumer
+    from confluent_kafka.cimpl import Producer as NativeProducer
 
 from unbroken.clients.kafka_facts import HasClientAttributes, TracedConsumerMixin, TracedProducerMixin
 from unbroken.messaging import semconv

@@ -13,8 +13,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, aio
-from confluent_kafka.cimpl import Producer as NativeProducer
+from unbroken.errors import required
+
+with required("confluent-kafka", "confluent_kafka"):
+    from confluent_kafka import KafkaError, KafkaException, aio
+    from confluent_kafka.cimpl import Producer as NativeProducer
 
 from unbroken.clients.confluent_kafka import Configured, Reported, cause, client_attributes
 from unbroken.clients.kafka_facts import TracedProducerMixin

@@ -19,8 +19,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import kafka
-from kafka.consumer.fetcher import ConsumerRecord
+from unbroken.errors import required
+
+with required("kafka-python", "kafka"):
+    import kafka
+    from kafka.consumer.fetcher import ConsumerRecord
 
 from unbroken.clients.kafka_facts import TracedConsumerMixin, TracedProducerMixin, record_type, sent
 from unbroken.messaging import semconv

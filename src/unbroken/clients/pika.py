@@ -27,9 +27,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-from pika.adapters.blocking_connection import BlockingChannel
-from pika.channel import Channel
-from pika.spec import BasicProperties
+from unbroken.errors import required
+
+with required("pika"):
+    from pika.adapters.blocking_connection import BlockingChannel
+    from pika.channel import Channel
+    from pika.spec import BasicProperties
 
 from unbroken.clients.patches import Patch, ZeroCode, install
 from unbroken.clients.pika_confirms import confirming, confirms_of, is_beneath

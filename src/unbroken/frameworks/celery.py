@@ -26,8 +26,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from celery import Celery, signals, states
-from celery.app.task import Context as Request
+from unbroken.errors import required
+
+with required("celery"):
+    from celery import Celery, signals, states
+    from celery.app.task import Context as Request
 
 from unbroken.clients import rabbitmq_facts
 from unbroken.messaging import semconv

@@ -14,8 +14,11 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from dramatiq import Message, Middleware, Retry
-from dramatiq.broker import Broker, MessageProxy
+from unbroken.errors import required
+
+with required("dramatiq"):
+    from dramatiq import Message, Middleware, Retry
+    from dramatiq.broker import Broker, MessageProxy
 
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register

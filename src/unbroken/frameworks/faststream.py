@@ -32,8 +32,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated, Any
 
-import faststream
-from faststream.exceptions import IgnoredException
+from unbroken.errors import required
+
+with required("faststream"):
+    import faststream
+    from faststream.exceptions import IgnoredException
 
 from unbroken.clients import rabbitmq_facts
 from unbroken.clients.kafka_facts import Ending, HasClientAttributes, sent

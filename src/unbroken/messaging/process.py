@@ -44,6 +44,7 @@ RECEIVE_KEY = "unbroken-receive"
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Block = TypeVar("Block", bound="process")
 
 _NO_MESSAGE: Any = object()
 """What `process` is given as a decorator with arguments."""
@@ -107,6 +108,12 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
     """The span that is current in the block; set on entering."""
     origin: SpanContext | None
     """The creation context of the message, None when it carries none; set on entering."""
+    message: object
+    kind: MessageType[Any]
+    _consumer: object
+    _correlation: Correlation | None
+    _attributes: Mapping[str, AttributeValue] | None
+    _token: Any
     is_settled: bool
     """Whether the message was acknowledged, rejected or deleted inside the block."""
 
@@ -114,13 +121,13 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
     def __new__(cls, message: Callable[P, T], /) -> Callable[P, T]: ...  # type: ignore[misc, overload-overlap]  # pyright: ignore[reportOverlappingOverload]
     @overload
     def __new__(
-        cls,
+        cls: type[Block],
         message: object,
         consumer: object = None,
         *,
         correlation: Correlation | None = None,
         attributes: Mapping[str, AttributeValue] | None = None,
-    ) -> process: ...
+    ) -> Block: ...
     @overload
     def __new__(  # type: ignore[misc]  # a decorator is no block
         cls,
@@ -138,31 +145,25 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         attributes: Mapping[str, AttributeValue] | None = None,
     ) -> object:
         """Return the block of a message; of a function the decorated one."""
-        if type(message) in known_types:  # the common case
-            return object.__new__(cls)
-        if message is not _NO_MESSAGE and not is_handler(message):
-            return object.__new__(cls)
-        block = functools.partial(cls, consumer=consumer, correlation=correlation, attributes=attributes)
-        return block if message is _NO_MESSAGE else decorate(message, block)
-
-    def __init__(
-        self,
-        message: object,
-        consumer: object = None,
-        *,
-        correlation: Correlation | None = None,
-        attributes: Mapping[str, AttributeValue] | None = None,
-    ) -> None:
+        kind = known_types.get(type(message))
+        if kind is None:
+            if message is _NO_MESSAGE or is_handler(message):
+                made: Any = cls
+                block = functools.partial(made, consumer=consumer, correlation=correlation, attributes=attributes)
+                return block if message is _NO_MESSAGE else decorate(message, block)
+            kind = type_of(message)
+        self = object.__new__(cls)
         self.message = message
-        self.kind: MessageType = known_types.get(type(message)) or type_of(message)
+        self.kind = kind
         self._consumer = consumer
         self._correlation = correlation
         self._attributes = attributes
-        self._token: Any = None
+        self._token = None
         if correlation is not None:
             known_correlation(correlation)
         if attributes is not None:
             check_attributes("process", attributes)
+        return self
 
     def __enter__(self) -> Span:
         if self._token is not None:

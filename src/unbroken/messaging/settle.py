@@ -60,7 +60,9 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         if not isinstance(operation, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise WrongArgument("settle()", "an operation", operation, 'write settle("ack", [receipt], attributes)')
         if isinstance(receipts, (str, bytes)) or not isinstance(receipts, (list, tuple, Sequence)):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise WrongArgument("settle()", "a list of receipts", receipts, f"write settle({operation!r}, [receipt], ...)")
+            raise WrongArgument(
+                "settle()", "a list of receipts", receipts, f"write settle({operation!r}, [receipt], ...)"
+            )
         check_attributes("settle", attributes)
         self.operation = operation
         self._receipts = receipts

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, Protocol, TypeGuard, get_args
+from typing import Any, Literal, Protocol, TypeGuard, cast, get_args
 
 from unbroken import mistakes
 from unbroken.errors import UnknownCarrier
@@ -204,15 +204,18 @@ class ShapeCarrier:
         return carrier_of(headers).replaced(headers, fields, names)
 
 
-def carrier_of(headers: object) -> Carrier:
+SHAPE = ShapeCarrier()
+
+
+def carrier_of(headers: Any) -> Carrier:
     """Return the carrier for headers of this shape; None is the Kafka wire, an empty mapping not that of SQS.
 
     Raises:
         UnknownCarrier: neither a list or tuple of pairs, a mapping of headers, nor None.
     """
     if headers is None or isinstance(headers, (list, tuple)):
-        if headers and not _has_pairs(headers):
-            raise UnknownCarrier(headers)
+        if not _has_pairs(cast("list[object]", headers)):
+            raise UnknownCarrier(cast("object", headers))
         return PAIRS
     if _is_mapping(headers):
         if headers and all(map(_is_attribute, headers.values())):
@@ -232,7 +235,7 @@ def _is_nothing(headers: object) -> bool:
     return headers is None or (not headers and isinstance(headers, (list, tuple, Mapping)))
 
 
-def _has_pairs(headers: list[Any] | tuple[Any, ...]) -> bool:
+def _has_pairs(headers: Any) -> bool:
     """Return whether a list can be headers: it holds a pair, or at least no message in its place."""
     return (
         not headers
@@ -244,9 +247,7 @@ def _has_pairs(headers: list[Any] | tuple[Any, ...]) -> bool:
 
 def _has_headers(headers: Mapping[Any, object]) -> bool:
     """Return whether a mapping can be headers: it is no message, no poll's result and no context."""
-    return not (
-        mistakes.is_context(headers) or mistakes.is_sqs_message(headers) or mistakes.holds_messages(headers)
-    )
+    return not (mistakes.is_context(headers) or mistakes.is_sqs_message(headers) or mistakes.holds_messages(headers))
 
 
 def _is_attribute(value: object) -> bool:

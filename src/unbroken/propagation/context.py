@@ -269,6 +269,7 @@ def fast_extract(pairs: Pairs) -> SpanContext | None:  # noqa: C901 - every call
         return None
     traceparent: Any = _ABSENT
     tracestate: Any = _ABSENT
+    name: Any
     try:
         for name, value in pairs:
             if name[0] in _INITIALS:
