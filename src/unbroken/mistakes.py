@@ -52,7 +52,8 @@ def is_mapping(given: object) -> TypeGuard[Mapping[Any, object]]:
 
 def is_span(given: object) -> bool:
     """Return whether this is a span of OpenTelemetry, or the context of one."""
-    return hasattr(given, "get_span_context") or hasattr(given, "trace_id")
+    kind = type(given)  # a mock has every name, its class has not
+    return hasattr(kind, "get_span_context") or hasattr(kind, "trace_id")
 
 
 def is_awaitable(given: object) -> bool:
@@ -182,10 +183,10 @@ def _about_object(given: object) -> str:
 
 def _about_mapping(given: Mapping[Any, object]) -> str:
     what = describe(given)
-    if not given:
-        return f"an empty {what} holds no message: the poll returned nothing"
     if is_context(given):
         return f"{what} is a context, not a message. Make it current with attached(context)"
+    if not given:
+        return f"an empty {what} holds no message: the poll returned nothing"
     if _RECEIVED in given or "ResponseMetadata" in given:
         return f'this {what} is a response, not a message. Write `for message in response.get("{_RECEIVED}", []):`'
     if _EVENT in given:

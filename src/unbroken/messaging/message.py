@@ -158,7 +158,7 @@ _GENERAL = (object, dict, list, tuple, set, str, bytes, int, Mapping)
 
 def check_attributes(call: str, attributes: object) -> None:
     """Raise WrongArgument for what are no attributes of a span."""
-    if attributes is not None and not isinstance(attributes, Mapping):
+    if not isinstance(attributes, Mapping):
         instead = 'write attributes={"name": value}'
         raise WrongArgument(f"{call}(attributes=...)", "a mapping", attributes, instead)
 

@@ -203,7 +203,8 @@ class send(Generic[H]):  # noqa: N801 - read as a statement, like contextlib.sup
             self._carrier = carrier_of(headers)
         else:
             check(self._carrier, headers)
-        check_attributes("send", attributes)
+        if attributes is not None:
+            check_attributes("send", attributes)
         self._destination = destination
         self._headers = headers
         self._attributes = {semconv.SYSTEM: system, **(attributes or {})}
