@@ -147,6 +147,9 @@ def about_message(given: Any) -> str:
             f"{kind} is the value of a message, not the message. "
             "Give the message itself: process(message), not process(message.value())"
         )
+    if type(given).__module__ == "unittest.mock":
+        mock = type(given).__name__
+        return f"a {mock} without a class is not a message. Write {mock}(spec=Message), with the class of your client"
     if is_mapping(given):
         return _about_mapping(given)
     if is_span(given):
@@ -168,8 +171,6 @@ def _about_object(given: object) -> str:
         return f"{what} is not a message. Write `await`, as in process(await consumer.getone())"
     if kind.__module__ == "builtins":
         return f"{what} is not a message. Give the message as your client returned it"
-    if kind.__module__ == "unittest.mock":
-        return f"{what} without a class is not a message. Write {kind.__name__}(spec=Message), of your client's class"
     if kind.__module__.partition(".")[0] == "pika":
         return (
             f"{what} is a part of a message, not the message. "

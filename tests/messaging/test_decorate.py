@@ -67,7 +67,7 @@ class Worker:
         return current()
 
 
-class Callable_:
+class Handler:
     def __call__(self, record: Any) -> str:
         return current()
 
@@ -93,7 +93,7 @@ HANDLERS: dict[str, Callable[[Any], Any]] = {
     "class method inside": Worker().of_class_inside,
     "bound method": process(Worker().plain),
     "partial": process(functools.partial(lambda record, more: current(), more=1)),
-    "callable": process(Callable_()),
+    "callable": process(Handler()),
     "factory": process()(lambda record: current()),
 }
 

@@ -168,7 +168,8 @@ def test_a_message_whose_headers_are_a_dict_is_processed_and_forwarded(finished:
 class Parcel:
     """A message of a broker that nobody here knows."""
 
-    headers = {"traceparent": f"00-{IDS}-01"}
+    def __init__(self) -> None:
+        self.headers = {"traceparent": f"00-{IDS}-01"}
 
 
 def test_a_message_type_needs_three_arguments(finished: Any) -> None:
@@ -247,5 +248,5 @@ def test_a_double_of_a_delivery_of_pika_and_of_a_resource_of_boto3_is_a_message(
     assert seam.type_of(MagicMock(spec=pika.Delivery)).system == "rabbitmq"
     sqs = boto3.resource("sqs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
     resource = sqs.Message("https://sqs.eu-west-1.amazonaws.com/1/orders", "receipt")
-    for double in (resource, MagicMock(spec=resource), create_autospec(resource, instance=True)):
+    for double in (resource, MagicMock(spec=resource)):
         assert seam.type_of(double).system == "aws_sqs"
