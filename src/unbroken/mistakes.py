@@ -90,8 +90,10 @@ def is_never_header(item: object) -> bool:
 
 
 def is_sqs_message(given: Any) -> bool:
-    """Return whether this is a message of SQS as a mapping: as the API gives it, or a record of Lambda."""
-    return isinstance(given, Mapping) and ("ReceiptHandle" in given or "receiptHandle" in given)
+    """Return whether this is a message of SQS or SNS as a mapping: as the API gives it, or a record of Lambda."""
+    return isinstance(given, Mapping) and (
+        "ReceiptHandle" in given or "receiptHandle" in given or ("Sns" in given and "EventSource" in given)
+    )
 
 
 def holds_messages(given: Mapping[Any, object]) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
+from unittest.mock import MagicMock
 
 import aio_pika
 import aio_pika.exceptions
@@ -24,10 +25,13 @@ from yarl import URL
 from tests.contract.conftest import Spans, context_of
 from unbroken import Policy, configure, extract, forward, process, receive
 from unbroken.clients import aio_pika as ours
-from unbroken.clients.aio_pika import connect, connect_robust
-from unbroken.clients.aio_pika_calls import PATCHES, POLLING, POLLS
+from unbroken.clients.aio_pika import connect, connect_robust, dropins
+from unbroken.clients.aio_pika.incoming import IncomingMessage
+from unbroken.clients.aio_pika.zero_code import ZERO_CODE
 from unbroken.clients.patches import install, uninstall
+from unbroken.messaging.receipts import remembered_up_to
 
+NAMES = ["publish {}", "ack {}", "process {}"]
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FIELDS = {
     "text": "ü",
@@ -130,17 +134,95 @@ def settled(spans: Spans) -> list[ReadableSpan]:
     [
         *("Connection", "Channel", "Queue", "Exchange"),
         *("RobustConnection", "RobustChannel", "RobustQueue", "RobustExchange"),
-        "IncomingMessage",
     ],
 )
 def test_a_drop_in_class_is_a_subclass_of_the_clients(name: str) -> None:
-    assert issubclass(getattr(ours, name), getattr(aio_pika, name))
+    assert issubclass(getattr(dropins, name), getattr(aio_pika, name))
 
 
 async def test_all_that_a_connection_makes_is_of_the_drop_in_classes(channel: Any, queue: Any, spans: Spans) -> None:
     await publish(channel, queue)
     made = [channel, queue, channel.default_exchange, await channel.get_exchange("amq.topic"), await fetched(queue)]
-    assert {type(one).__module__ for one in made} == {"unbroken.clients.aio_pika"}
+    kinds = (
+        [dropins.RobustChannel, dropins.RobustQueue, dropins.RobustExchange, dropins.RobustExchange]
+        if isinstance(channel, aio_pika.RobustChannel)
+        else [dropins.Channel, dropins.Queue, dropins.Exchange, dropins.Exchange]
+    )
+    assert [type(one) for one in made] == [*kinds, IncomingMessage]
+
+
+@pytest.mark.parametrize("connects", [aio_pika.connect, aio_pika.connect_robust])
+async def test_a_connection_that_was_made_by_the_client_is_traced_from_then_on(
+    rabbitmq: str, spans: Spans, connects: Any
+) -> None:
+    async with await connects(rabbitmq) as connection:
+        early = await connection.channel()
+        assert ours.instrument(ours.instrument(connection)) is connection
+        channel = await connection.channel()
+        queue = await declared(channel)
+        await publish(channel, queue)
+        await consumed(queue, lambda message: message.ack())
+        await publish(early, queue)
+        ours.uninstrument(connection)
+        await publish(await connection.channel(), queue)
+        assert type(connection).__module__.startswith("aio_pika.")
+    assert [span.name for span in spans.ended] == [name.format(queue) for name in NAMES]
+
+
+@pytest.mark.parametrize("connects", [aio_pika.connect, aio_pika.connect_robust])
+async def test_a_channel_that_was_made_by_the_client_is_traced_from_then_on(
+    rabbitmq: str, spans: Spans, connects: Any
+) -> None:
+    async with await connects(rabbitmq) as connection:
+        channel = await connection.channel()
+        assert ours.instrument(channel) is channel
+        queue = await declared(channel)
+        await publish(channel, queue)
+        exchange = await channel.get_exchange("amq.topic")
+        await exchange.publish(aio_pika.Message(b"value"), "orders")
+        async with (await fetched(queue)).process():
+            pass
+        ours.uninstrument(channel)
+        await publish(channel, queue)
+    assert [span.name for span in spans.ended] == [
+        f"publish {queue}",
+        "publish amq.topic:orders",
+        f"ack {queue}",
+        f"process {queue}",
+    ]
+
+
+async def test_the_classes_of_an_application_keep_what_they_do(rabbitmq: str, spans: Spans) -> None:
+    class Orders(aio_pika.Queue):
+        async def consume(self, callback: Any, *args: Any, **named: Any) -> Any:
+            return await super().consume(callback, *args, **named)
+
+    class Mine(aio_pika.Channel):
+        QUEUE_CLASS = Orders
+
+    class Connection(aio_pika.Connection):
+        CHANNEL_CLASS = Mine
+
+    async with await aio_pika.connect(rabbitmq, connection_class=Connection) as connection:
+        channel = await ours.instrument(connection).channel()
+        queue = await declared(channel)
+        await publish(channel, queue)
+        await consumed(queue, lambda message: message.ack())
+    assert isinstance(queue, Orders)
+    assert [span.name for span in spans.ended] == [name.format(queue) for name in NAMES]
+
+
+@pytest.mark.parametrize("other", [None, "channel", object(), aio_pika.Connection])
+@pytest.mark.parametrize("verb", [ours.instrument, ours.uninstrument])
+def test_what_is_neither_connection_nor_channel_is_refused(verb: Any, other: Any) -> None:
+    with pytest.raises(TypeError, match="a connection or a channel of aio-pika"):
+        verb(other)
+
+
+@pytest.mark.parametrize("kind", [aio_pika.Channel, aio_pika.RobustConnection])
+def test_a_double_that_says_it_is_one_is_left_as_it_is(kind: Any) -> None:
+    double = MagicMock(spec=kind)
+    assert ours.uninstrument(ours.instrument(double)) is double
 
 
 async def test_a_connection_class_of_the_application_is_used(rabbitmq: str) -> None:
@@ -597,13 +679,11 @@ async def test_without_settle_spans_a_message_is_still_acknowledged(channel: Any
 
 
 async def test_a_message_without_acknowledgement_leaves_nothing_behind(channel: Any, queue: Any, spans: Spans) -> None:
-    from unbroken.messaging import receipts
-
-    before = len(receipts._remembered)
     await publish(channel, queue)
-    with process(await queue.get(no_ack=True)):
+    message = await queue.get(no_ack=True)
+    with process(message):
         pass
-    assert len(receipts._remembered) == before
+    assert remembered_up_to(weakref.ref(message.channel), 0) == []
 
 
 # What RabbitMQ itself does with messages.
@@ -774,14 +854,11 @@ async def test_nothing_keeps_a_handler_alive(rabbitmq: str, spans: Spans) -> Non
 @pytest.fixture
 def patched() -> Iterator[None]:
     """The classes of the client, as zero-code instrumentation patches them."""
-    install((*PATCHES, *POLLS))
-    POLLING.start()
+    install(ZERO_CODE.patches())
+    ZERO_CODE.switch.start()
     yield
-    POLLING.stop()
-    uninstall((*PATCHES, *POLLS))
-
-
-NAMES = ["publish {}", "ack {}", "process {}"]
+    ZERO_CODE.switch.stop()
+    uninstall(ZERO_CODE.patches())
 
 
 @pytest.mark.parametrize("connects", [aio_pika.connect, aio_pika.connect_robust, connect, connect_robust])
@@ -823,8 +900,8 @@ async def test_the_message_of_an_iterator_is_current_where_nothing_can_be_change
 
 
 async def test_uninstalling_leaves_the_classes_as_they_were() -> None:
-    owners = {patch.owner for patch in (*PATCHES, *POLLS)}
+    owners = {patch.owner for patch in ZERO_CODE.patches()}
     before = {owner: dict(vars(owner)) for owner in owners}
-    install((*PATCHES, *POLLS))
-    uninstall((*PATCHES, *POLLS))
+    install(ZERO_CODE.patches())
+    uninstall(ZERO_CODE.patches())
     assert {owner: dict(vars(owner)) for owner in owners} == before

@@ -27,10 +27,11 @@ from tests.clients.sqs import Requests, attribute, attributes, entry, settle_spa
 from tests.contract.conftest import Spans, context_of
 from tests.messaging.telemetry import points
 from unbroken import Policy, configure, process
-from unbroken.clients.boto3 import PATCHES, POLLING, instrument, uninstrument
+from unbroken.clients.boto3 import instrument, uninstrument
+from unbroken.clients.boto3.zero_code import ZERO_CODE
 from unbroken.clients.patches import install
 from unbroken.clients.patches import uninstall as uninstall_patches
-from unbroken.clients.sqs_calls import SIZE_LIMITS
+from unbroken.clients.sqs.sizes import SIZE_LIMITS
 from unbroken.messaging import tracing
 from unbroken.messaging.message import known_types
 
@@ -204,7 +205,24 @@ def test_a_message_without_room_says_so(
         sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "b", "MessageAttributes": given}])
     assert [attributes(span)["unbroken.carrier.left_out"] for span in spans.sent] == [("traceparent",)] * 2
     assert [entry.getMessage() for entry in caplog.records] == [
-        "a message has all the headers that its broker allows: it is sent without traceparent (logged once)"
+        (
+            "a message has reached the limit of 10 attributes of a message (SQS): "
+            "it is sent without traceparent (logged once)"
+        )
+    ]
+
+
+def test_each_limit_of_size_is_named_once(
+    sqs: Any, url: str, spans: Spans, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "_said", set())
+    with caplog.at_level(logging.WARNING, "unbroken"), Stubber(sqs) as stub:
+        for size in (*SIZE_LIMITS, SIZE_LIMITS[0] - 1):
+            stub.add_response("send_message", {})
+            sqs.send_message(QueueUrl=url, MessageBody="x" * size)
+    assert [entry.getMessage().partition("limit of ")[2] for entry in caplog.records] == [
+        f"{limit} octets of a message or batch (SQS): it is sent without traceparent (logged once)"
+        for limit in SIZE_LIMITS
     ]
 
 
@@ -773,16 +791,16 @@ def test_the_classes_of_message_resources_are_not_remembered(resource: Any, topi
 
 
 def test_the_patches_instrument_every_client_that_is_made(elasticmq: str, url: str, spans: Spans) -> None:
-    install(PATCHES)
-    install(PATCHES)
-    POLLING.start()
+    install(ZERO_CODE.patches())
+    install(ZERO_CODE.patches())
+    ZERO_CODE.switch.start()
     try:
         client = boto3.client("sqs", endpoint_url=elasticmq, **SETTINGS)
         other: Any = boto3.client("sns", **SETTINGS)
         client.send_message(QueueUrl=url, MessageBody="b")
     finally:
-        POLLING.stop()
-        uninstall_patches(PATCHES)
+        ZERO_CODE.switch.stop()
+        uninstall_patches(ZERO_CODE.patches())
     assert len(spans.sent) == 1
     later = boto3.client("sqs", endpoint_url=elasticmq, **SETTINGS)
     later.send_message(QueueUrl=url, MessageBody="b")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
+from unittest.mock import MagicMock
 
 import pika
 import pytest
@@ -26,8 +27,11 @@ from pika.exceptions import NackError, UnroutableError
 from tests.contract.conftest import Spans, context_of
 from unbroken import Policy, configure, extract, forward, process, receive
 from unbroken.clients.patches import install, uninstall
-from unbroken.clients.pika import PATCHES, POLLING, POLLS, Delivery, get, traced, traced_channel
-from unbroken.clients.rabbitmq_facts import once
+from unbroken.clients.pika import Delivery, get, instrument, traced, uninstrument
+from unbroken.clients.pika.dropins import PATCHES
+from unbroken.clients.pika.zero_code import ZERO_CODE
+from unbroken.clients.rabbitmq.wrappers import wraps_once
+from unbroken.messaging import tracing
 from unbroken.propagation.context import attached
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -55,7 +59,7 @@ def connection(rabbitmq: str) -> Iterator[pika.BlockingConnection]:
 
 @pytest.fixture
 def channel(connection: pika.BlockingConnection) -> Any:
-    return traced_channel(connection.channel())
+    return instrument(connection.channel())
 
 
 @pytest.fixture
@@ -225,13 +229,79 @@ def test_headers_that_are_no_mapping_are_the_clients_business(channel: Any, head
 
 def test_a_traced_channel_is_the_same_channel(connection: Any) -> None:
     channel = connection.channel()
-    assert traced_channel(channel) is channel
+    assert instrument(channel) is channel
 
 
 def test_tracing_a_channel_twice_makes_one_span(channel: Any, queue: str, spans: Spans) -> None:
-    traced_channel(channel)
+    instrument(channel)
     channel.basic_publish("", queue, b"value")
     assert len(spans.sent) == 1
+
+
+def test_each_channel_that_an_instrumented_connection_opens_is_traced(
+    connection: Any, queue: str, spans: Spans
+) -> None:
+    early = connection.channel()
+    assert instrument(instrument(connection)) is connection
+    for _ in range(2):
+        connection.channel().basic_publish("", queue, b"value")
+    early.basic_publish("", queue, b"value")
+    assert len(spans.sent) == 2
+
+
+def test_channels_of_a_connection_that_is_left_alone_again_are_not_traced(
+    connection: Any, queue: str, spans: Spans
+) -> None:
+    traced = instrument(connection).channel()
+    uninstrument(connection).channel().basic_publish("", queue, b"value")
+    assert spans.ended == []
+    traced.basic_publish("", queue, b"value")
+    uninstrument(traced).basic_publish("", queue, b"value")
+    assert len(spans.sent) == 1
+
+
+def test_a_channel_of_a_connection_with_callbacks_is_traced_from_its_first_moment(rabbitmq: str, spans: Spans) -> None:
+    opened = []
+
+    def open_channel(connection: Any) -> None:
+        connection.channel(on_open_callback=use)
+
+    def use(channel: Any) -> None:
+        opened.append(channel)
+        channel.basic_publish("amq.topic", "orders", b"value")
+        channel.connection.close()
+
+    made: Any = pika.SelectConnection(
+        pika.URLParameters(rabbitmq),
+        on_open_callback=lambda connection: open_channel(instrument(connection)),
+        on_close_callback=lambda connection, _: connection.ioloop.stop(),
+    )
+    made.ioloop.start()
+    made.ioloop.close()
+    assert (len(opened), len(spans.sent)) == (1, 1)
+
+
+@pytest.mark.parametrize("other", [None, "channel", object(), pika.URLParameters])
+@pytest.mark.parametrize("verb", [instrument, uninstrument])
+def test_what_is_neither_channel_nor_connection_is_refused(verb: Any, other: Any) -> None:
+    with pytest.raises(TypeError, match="a channel or a connection of pika"):
+        verb(other)
+
+
+@pytest.mark.parametrize("kind", [BlockingChannel, Channel, pika.BlockingConnection, pika.SelectConnection])
+def test_a_double_that_says_it_is_one_is_left_as_it_is(kind: Any, caplog: pytest.LogCaptureFixture) -> None:
+    double = MagicMock(spec=kind)
+    assert uninstrument(instrument(double)) is double
+    assert caplog.records == []
+
+
+def test_a_connection_whose_channels_are_no_channels_gives_them_as_they_are(rabbitmq: str) -> None:
+    class Connection(pika.BlockingConnection):  # type: ignore[misc]
+        def channel(self, channel_number: Any = None) -> Any:
+            return "not a channel"
+
+    with Connection(pika.URLParameters(rabbitmq)) as connection:
+        assert instrument(connection).channel() == "not a channel"
 
 
 def test_another_channel_of_the_connection_is_as_it_was(
@@ -250,15 +320,22 @@ def small(rabbitmq: str) -> Iterator[Any]:
     parameters = pika.URLParameters(rabbitmq)
     parameters.frame_max = 4096
     with pika.BlockingConnection(parameters) as connection:
-        yield traced_channel(connection.channel())
+        yield instrument(connection.channel())
 
 
 @pytest.mark.parametrize("size", [3900, 4000, 4050])
-def test_a_message_without_room_in_its_frame_is_sent_without_a_context(small: Any, spans: Spans, size: int) -> None:
+def test_a_message_without_room_in_its_frame_is_sent_without_a_context(
+    small: Any, spans: Spans, size: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "_said", set())
     queue = declared(small)
     small.confirm_delivery()
     small.basic_publish("", queue, b"value", pika.BasicProperties(headers={"note": "x" * size}))
+    small.basic_publish("", queue, b"value", pika.BasicProperties(headers={"note": "x" * size}))
     assert list(fetched(small, queue).properties.headers) == ["note"]
+    assert [entry.getMessage() for entry in caplog.records if entry.name == "unbroken"] == [
+        "a message has reached the limit of 4096 octets of a frame (AMQP): it is sent without traceparent (logged once)"
+    ]
     assert attributes(spans.sent[0])["unbroken.carrier.left_out"] == ("traceparent",)
 
 
@@ -451,7 +528,7 @@ def test_each_thread_with_its_connection_keeps_its_traces(rabbitmq: str, queue: 
 
     def work(number: int) -> None:
         connection = pika.BlockingConnection(pika.URLParameters(rabbitmq))
-        mine = traced_channel(connection.channel())
+        mine = instrument(connection.channel())
         name = declared(mine)
         sent, seen = [], []
         for _ in range(20):
@@ -541,7 +618,7 @@ def test_between_messages_the_generator_has_no_message(channel: Any, queue: str,
 def test_two_generators_that_take_turns_keep_their_traces(
     connection: Any, channel: Any, queue: str, spans: Spans
 ) -> None:
-    other_channel = traced_channel(connection.channel())
+    other_channel = instrument(connection.channel())
     other = declared(other_channel)
     sent: dict[str, list[int]] = {queue: [], other: []}
     for name in (queue, other, queue, other):
@@ -672,7 +749,7 @@ def test_settling_several_leaves_those_after_the_tag(channel: Any, queue: str, s
 
 
 def test_a_tag_of_another_channel_is_another_message(connection: Any, channel: Any, queue: str, spans: Spans) -> None:
-    other = traced_channel(connection.channel())
+    other = instrument(connection.channel())
     for one in (channel, other):
         channel.basic_publish("", queue, b"value")
         with process(fetched(one, queue)):
@@ -1000,7 +1077,7 @@ def test_the_span_of_a_channel_with_callbacks_ends_with_the_confirmation(rabbitm
     confirmed: list[Any] = []
 
     def act(selected: Selected, channel: Any) -> None:
-        traced_channel(channel)
+        instrument(channel)
 
         def publish(_: Any) -> None:
             for _ in range(3):
@@ -1022,7 +1099,7 @@ def test_the_span_of_a_channel_with_callbacks_ends_with_the_confirmation(rabbitm
 
 def test_without_confirms_the_span_ends_with_the_call(rabbitmq: str, spans: Spans) -> None:
     def act(selected: Selected, channel: Any) -> None:
-        traced_channel(channel).basic_publish("amq.topic", "orders", b"value")
+        instrument(channel).basic_publish("amq.topic", "orders", b"value")
         assert spans.open == {}
         selected.stop()
 
@@ -1032,7 +1109,7 @@ def test_without_confirms_the_span_ends_with_the_call(rabbitmq: str, spans: Span
 
 def test_a_returned_message_marks_its_own_span(rabbitmq: str, spans: Spans) -> None:
     def act(selected: Selected, channel: Any) -> None:
-        traced_channel(channel)
+        instrument(channel)
 
         def publish(_: Any) -> None:
             channel.basic_publish("amq.topic", "orders", b"value")
@@ -1049,7 +1126,7 @@ def test_a_returned_message_marks_its_own_span(rabbitmq: str, spans: Spans) -> N
 
 def test_a_refused_message_marks_its_own_span(rabbitmq: str, spans: Spans) -> None:
     def act(selected: Selected, channel: Any) -> None:
-        traced_channel(channel)
+        instrument(channel)
 
         def publish(_: Any) -> None:
             channel.basic_publish("", "full", b"value")
@@ -1067,7 +1144,7 @@ def test_a_refused_message_marks_its_own_span(rabbitmq: str, spans: Spans) -> No
 
 def test_messages_without_an_answer_end_with_their_channel(rabbitmq: str, spans: Spans) -> None:
     def act(selected: Selected, channel: Any) -> None:
-        traced_channel(channel)
+        instrument(channel)
 
         def publish(_: Any) -> None:
             channel.basic_publish("no such exchange", "orders", b"value")  # the broker closes the channel
@@ -1083,7 +1160,7 @@ def test_callbacks_of_consume_and_get_run_in_their_traces(rabbitmq: str, spans: 
     seen: list[int] = []
 
     def act(selected: Selected, channel: Any) -> None:
-        traced_channel(channel)
+        instrument(channel)
 
         def handle(channel: Any, method: Any, *_: Any) -> None:
             seen.append(trace_id())
@@ -1112,11 +1189,11 @@ def test_callbacks_of_consume_and_get_run_in_their_traces(rabbitmq: str, spans: 
 @pytest.fixture
 def patched() -> Iterator[None]:
     """The classes of the client, as zero-code instrumentation patches them."""
-    install((*PATCHES, *POLLS))
-    POLLING.start()
+    install(ZERO_CODE.patches())
+    ZERO_CODE.switch.start()
     yield
-    POLLING.stop()
-    uninstall((*PATCHES, *POLLS))
+    ZERO_CODE.switch.stop()
+    uninstall(ZERO_CODE.patches())
 
 
 def test_patched_classes_trace_every_channel_once(connection: Any, queue: str, spans: Spans, patched: None) -> None:
@@ -1130,7 +1207,7 @@ def test_patched_classes_trace_every_channel_once(connection: Any, queue: str, s
 def test_a_traced_channel_of_a_patched_class_is_traced_once(
     connection: Any, queue: str, spans: Spans, patched: None
 ) -> None:
-    traced_channel(connection.channel()).basic_publish("", queue, b"value")
+    instrument(connection.channel()).basic_publish("", queue, b"value")
     assert len(spans.sent) == 1
 
 
@@ -1171,7 +1248,7 @@ def test_a_message_of_a_channel_that_the_broker_closed_is_over_when_another_give
 def test_a_replacement_that_is_replaced_again_is_called_once() -> None:
     """As when a drop-in class is made of a class that is patched already."""
 
-    @once
+    @wraps_once
     def wrap(original: Callable[[], list[str]]) -> Callable[[], list[str]]:
         return lambda: ["ours", *original()]
 
@@ -1180,14 +1257,14 @@ def test_a_replacement_that_is_replaced_again_is_called_once() -> None:
 
 def test_uninstalling_leaves_the_classes_as_they_were() -> None:
     before = [dict(vars(kind)) for kind in (Channel, BlockingChannel)]
-    install((*PATCHES, *POLLS))
-    uninstall((*PATCHES, *POLLS))
+    install(ZERO_CODE.patches())
+    uninstall(ZERO_CODE.patches())
     after = [dict(vars(kind)) for kind in (Channel, BlockingChannel)]
     assert after == before
 
 
 def test_nothing_keeps_a_channel_alive(connection: Any, queue: str, spans: Spans) -> None:
-    channel = traced_channel(connection.channel())
+    channel = instrument(connection.channel())
     channel.basic_publish("", queue, b"value")
     with process(fetched(channel, queue)):
         pass

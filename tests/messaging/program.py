@@ -30,7 +30,6 @@ from unbroken import (
     receive,
     register,
     send,
-    uninstrument,
 )
 from unbroken.errors import InvalidHeader, UnbrokenError, UnknownCarrier, UnknownMessage
 from unbroken.testing import MemoryBroker, Record
@@ -137,7 +136,6 @@ async def handlers(record: Record) -> None:
 def rest(worker: Worker) -> None:
     assert_type(configure(Policy(only=("orders.*",), spans=True)), Policy)
     assert_type(instrument(worker), Worker)
-    assert_type(uninstrument(worker), Worker)
     assert_type(MemoryBroker().poll("orders"), Record | None)
     try:
         extract([])

@@ -1,5 +1,6 @@
 """The seam: a message is known by its type, `extract` takes messages and headers."""
 
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import MagicMock, create_autospec
 
@@ -248,5 +249,30 @@ def test_a_double_of_a_delivery_of_pika_and_of_a_resource_of_boto3_is_a_message(
     assert seam.type_of(MagicMock(spec=pika.Delivery)).system == "rabbitmq"
     sqs = boto3.resource("sqs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
     resource = sqs.Message("https://sqs.eu-west-1.amazonaws.com/1/orders", "receipt")
-    for double in (resource, MagicMock(spec=resource)):
+    for double in (resource, MagicMock(spec=type(resource))):
         assert seam.type_of(double).system == "aws_sqs"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        TRACED,
+        [*TRACED, ("baggage", b"a=1")],
+        [*TRACED, ("traceparent", b"00-" + b"3" * 32 + b"-" + b"4" * 16 + b"-01")],
+    ],
+)
+def test_the_headers_of_a_message_are_read_once(headers: Any, alter: Callable[..., None]) -> None:
+    one = message(headers)
+    read: list[Any] = []
+
+    def count(of: Any) -> Any:
+        read.append(of)
+        return of.headers()
+
+    alter(one, headers=count)
+    with process(one):
+        assert len(read) == 1
+        forward(one)
+        assert len(read) == 2
+    forward(one)
+    assert len(read) == 3

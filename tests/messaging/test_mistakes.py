@@ -28,7 +28,6 @@ from unbroken import (
     receive,
     register,
     send,
-    uninstrument,
 )
 from unbroken.messaging.settle import settle
 from unbroken.testing import Record
@@ -177,11 +176,10 @@ MISTAKES: Mistakes = [
     ("type text", lambda: MessageType(system="a", headers="headers", destination=str), "headers=lambda"),  # type: ignore[arg-type]
     ("type system", lambda: MessageType(system=None, headers=dict, destination=str), "system="),  # type: ignore[arg-type]
     ("type carrier", lambda: MessageType(system="a", headers=dict, destination=str, carrier=1), "MAPPING"),  # type: ignore[arg-type]
-    ("instrument nothing", lambda: instrument(None), "a channel or connection"),
+    ("instrument nothing", lambda: instrument(None), "a channel, a connection"),
     ("instrument class", lambda: instrument(ThreadPoolExecutor), "make the object first"),
     ("instrument other", lambda: instrument(RECORD), "opentelemetry-instrument"),
     ("instrument coroutine", lambda: instrument(coroutine()), "await"),
-    ("uninstrument", lambda: uninstrument(7), "a channel or connection"),
 ]
 
 

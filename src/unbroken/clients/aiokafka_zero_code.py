@@ -35,8 +35,7 @@ def _getmany(method: Method) -> Method:
         watched.called()
         started = time.time_ns()
         records = await method(consumer, *partitions, timeout_ms=timeout_ms, max_records=max_records)
-        watched.gave(records, one=max_records == 1, started=started)
-        return records
+        return watched.gave(records, one=max_records == 1, started=started)
 
     return getmany
 

@@ -44,8 +44,7 @@ def _batch(method: Method) -> Method:
         watched.called()
         started = time.time_ns()
         messages = method(consumer, num_messages, timeout)
-        watched.gave(messages, one=num_messages == 1, started=started)
-        return messages
+        return watched.gave(messages, one=num_messages == 1, started=started)
 
     return consume
 
@@ -59,8 +58,7 @@ def _share(method: Method) -> Method:
         watched.called()
         started = time.time_ns()
         messages = method(consumer, timeout)
-        watched.gave(messages, one=False, started=started)
-        return messages
+        return watched.gave(messages, one=False, started=started)
 
     return poll
 
@@ -74,8 +72,7 @@ def _batch_later(method: Method) -> Method:
         watched.called()
         started = time.time_ns()
         messages = await method(consumer, num_messages, timeout)
-        watched.gave(messages, one=num_messages == 1, started=started)
-        return messages
+        return watched.gave(messages, one=num_messages == 1, started=started)
 
     return consume
 

@@ -36,8 +36,7 @@ def _poll(method: Method) -> Method:
         watched.called()
         started = time.time_ns()
         records = method(consumer, timeout_ms, max_records, update_offsets)
-        watched.gave(records, one=max_records == 1, started=started)
-        return records
+        return watched.gave(records, one=max_records == 1, started=started)
 
     return poll
 

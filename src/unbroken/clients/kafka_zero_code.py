@@ -10,14 +10,11 @@ Knows no client library; the modules named after the clients say which methods t
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from unbroken.clients.kafka_facts import HasClientAttributes
-from unbroken.messaging.metrics import instruments
 from unbroken.messaging.polled import PollScope, PollSwitch
-from unbroken.messaging.process import counted
 from unbroken.messaging.receive import receive
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import log_internal_error
@@ -34,49 +31,34 @@ class ConsumerState(HasClientAttributes):
         self.unbroken_attributes = attributes
         self.polled = PollScope(polling, attributes)
         self._polling = polling
-        self._counted: dict[int, object] = {}
 
     def called(self) -> None:
         """End what the consumer gave before; it is called again."""
         self.polled.leave()
-        self._forget()
 
-    def gave(self, messages: Sequence[Any] | Mapping[Any, Sequence[Any]], *, one: bool, started: int) -> None:
-        """Trace the messages of a call.
+    def gave(self, messages: Any, *, one: bool, started: int) -> Any:
+        """Trace the messages of a call and return what the application gets.
 
         Args:
-            messages: in a list, or in lists by partition.
+            messages: in a list, or in lists by partition; several become current in their turns.
             one: whether the application asked for one message; then it becomes current.
             started: when the call began, nanoseconds since the epoch.
         """
         if not messages or not self._polling.is_on:
-            return
+            return messages
         try:
             if one:
                 (records,) = messages.values() if isinstance(messages, Mapping) else (messages,)
                 self.polled.enter(records[0])
-            else:
-                with receive(messages, self, start_time=started):
-                    pass
-                if instruments() is not None:
-                    self._remember(messages)
+                return messages
+            with receive(messages, self, start_time=started):
+                pass
+            if isinstance(messages, Mapping):
+                return {partition: self.polled.hand_out(records) for partition, records in messages.items()}
+            return self.polled.hand_out(messages)
         except Exception as error:
             log_internal_error("a poll", error)
-
-    def _remember(self, messages: Sequence[Any] | Mapping[Any, Sequence[Any]]) -> None:
-        """Keep the messages that were counted: while they are kept, no other object is taken for one of them."""
-        self._forget()  # of a call that two tasks have made at once
-        given = chain.from_iterable(messages.values()) if isinstance(messages, Mapping) else messages
-        self._counted = {id(message): message for message in given}
-        counted.update(self._counted)
-
-    def _forget(self) -> None:
-        for name in self._counted:
-            counted.pop(name, None)
-        self._counted = {}
-
-    def __del__(self) -> None:
-        self._forget()
+            return messages
 
 
 class Consumers:

@@ -37,10 +37,9 @@ from unbroken.clients.confluent_kafka import Report, Reported, cause
 from unbroken.clients.kafka_facts import TracedConsumerMixin, TracedProducerMixin, record_type
 from unbroken.messaging import semconv
 from unbroken.messaging.message import register
-from unbroken.messaging.process import process
+from unbroken.messaging.scope import MessageScope
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import PAIRS
-from unbroken.propagation.context import attach, current, detach
 
 __all__ = ["Application", "Producer", "SinkRecord", "records"]
 
@@ -210,19 +209,18 @@ class Handling:
             the application goes on.
     """
 
-    __slots__ = ("_process", "_token", "error")
+    __slots__ = ("_scope", "error")
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
-        self._process: process | None = None
+        self._scope: MessageScope | None = None
 
     def begin(self, message: object, consumer: object) -> None:
         """Make the span of the message current for the rest of the block. Never raises."""
         try:
-            opening = process(message, consumer)
-            if (inside := opening.opened(current())) is not None:
-                self._token = attach(inside)
-                self._process = opening
+            scope = MessageScope(message, consumer)
+            scope.open()
+            self._scope = scope
         except Exception as failure:
             log_internal_error("process", failure)
 
@@ -232,10 +230,9 @@ class Handling:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._process is not None:
-            detach(self._token)
-            self._process.closed(self.error if error is None else error)
-            self._process = None
+        scope, self._scope = self._scope, None
+        if scope is not None:
+            scope.close(self.error if error is None else error)
 
 
 _missing = [name for name in _HOOKS if not hasattr(quixstreams.Application, name)]

@@ -11,4 +11,4 @@ class AIOKafkaInstrumentor(ClientInstrumentor):
 
     dependencies = ("aiokafka >= 0.10",)
     client = "unbroken.clients.aiokafka_zero_code"
-    contrib = (ContribInstrumentor("aiokafka", "AIOKafkaInstrumentor"),)
+    contrib = (ContribInstrumentor("aiokafka", "AIOKafkaInstrumentor", ("aiokafka",)),)

@@ -11,4 +11,4 @@ class ConfluentKafkaInstrumentor(ClientInstrumentor):
 
     dependencies = ("confluent-kafka >= 2.6",)
     client = "unbroken.clients.confluent_kafka_zero_code"
-    contrib = (ContribInstrumentor("confluent_kafka", "ConfluentKafkaInstrumentor"),)
+    contrib = (ContribInstrumentor("confluent_kafka", "ConfluentKafkaInstrumentor", ("confluent_kafka",)),)

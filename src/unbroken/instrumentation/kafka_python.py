@@ -11,4 +11,4 @@ class KafkaPythonInstrumentor(ClientInstrumentor):
 
     dependencies = ("kafka-python >= 2.0.3",)
     client = "unbroken.clients.kafka_python_zero_code"
-    contrib = (ContribInstrumentor("kafka", "KafkaInstrumentor"),)
+    contrib = (ContribInstrumentor("kafka", "KafkaInstrumentor", ("kafka",)),)

@@ -9,11 +9,11 @@ from opentelemetry.trace import SpanContext
 
 from unbroken.errors import InvalidHeader, WrongArgument
 from unbroken.messaging.message import MessageType, origin_of, type_of
-from unbroken.messaging.process import SCOPE_KEY, is_of
+from unbroken.messaging.scope import SCOPE_KEY, find_scope
 from unbroken.messaging.semconv import error_text, error_type
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation import context, propagators, w3c
-from unbroken.propagation.carriers import NO_NAMES, Fields, Names, names_of
+from unbroken.propagation.carriers import NO_NAMES, Fields, Names, Pairs, names_of
 from unbroken.propagation.context import Pair, current
 
 ORIGIN = "unbroken-origin"
@@ -93,20 +93,23 @@ def forward(message: object, *, error: BaseException | None = None) -> object:
         raise WrongArgument("forward(error=...)", "the exception", error, instead)
     headers = kind.headers(message)
     try:
-        fields, names = _fields(kind, message, error)
+        fields, names = _fields(kind, message, kind.carrier.pairs(headers), error)
         return kind.carrier.replaced(headers, fields, names)
     except Exception as failure:
         log_internal_error("forward", failure)
         return kind.carrier.replaced(headers, [], NO_NAMES)
 
 
-def _fields(kind: MessageType, message: object, error: BaseException | None) -> tuple[Fields, Names]:
-    pairs = kind.carrier.pairs(kind.headers(message))
-    origin = origin_of(kind, message)
+def _fields(kind: MessageType, message: object, pairs: Pairs, error: BaseException | None) -> tuple[Fields, Names]:
+    origin = origin_of(kind, message, pairs=pairs)
     around = current()
-    scope: Any = around.get(SCOPE_KEY)
-    inside = scope is not None and is_of(scope, kind, message)
-    fields, names = context.fields_of(around if inside else context.context_of(origin))
+    innermost: Any = around.get(SCOPE_KEY)
+    scope = None if innermost is None else find_scope(innermost, kind, message)
+    if scope is not None and scope is innermost:
+        fields, names = context.fields_of(around)
+    else:  # outside of the message's own scope, or inside that of another message
+        span = None if scope is None else scope.span
+        fields, names = context.fields_of(context.context_of(origin), span)
     seen = _named(pairs)
     if first := _first_origin(seen.get(ORIGIN), origin.span_context):
         fields.append((ORIGIN, first))

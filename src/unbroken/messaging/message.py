@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
 from opentelemetry.context import Context
+from opentelemetry.trace import SpanContext
 from opentelemetry.util.types import AttributeValue
 
 from unbroken import mistakes
@@ -19,7 +20,7 @@ from unbroken.errors import UnknownMessage, WrongArgument
 from unbroken.messaging.policy import active_policy
 from unbroken.messaging.semconv import DESTINATION, OPERATION_NAME, OPERATION_TYPE, SYSTEM
 from unbroken.propagation import context
-from unbroken.propagation.carriers import SHAPE, Carrier
+from unbroken.propagation.carriers import SHAPE, Carrier, Pairs
 from unbroken.propagation.context import NOTHING, Origin, is_same
 from unbroken.propagation.w3c import Duplicates, known_duplicates
 
@@ -71,7 +72,6 @@ class MessageType(Generic[M, C]):
         sidecar_context: a context that comes beside the headers (X-Ray, an SNS envelope), or None; it is told whether
             the headers hold one. It counts where they do not, else its span becomes a link.
         receipt: by what the message is acknowledged or deleted later, unique in this process, or None.
-        is_counted: whether the metrics have counted the message as consumed when its client received it.
 
     Raises:
         WrongArgument: a field of another kind, such as a text where a function belongs.
@@ -90,7 +90,6 @@ class MessageType(Generic[M, C]):
     receiving: str = "poll"
     sidecar_context: Callable[[M, bool], Origin | None] | None = None
     receipt: Callable[[M], Hashable] | None = None
-    is_counted: Callable[[M], bool] | None = None
 
     def __post_init__(self) -> None:
         for name in _FUNCTIONS:
@@ -125,7 +124,7 @@ class MessageType(Generic[M, C]):
 
 
 _FUNCTIONS = ("headers", "destination", "attributes", "timestamp", "error", "consumer")
-_OPTIONAL_FUNCTIONS = ("source", "sidecar_context", "receipt", "is_counted")
+_OPTIONAL_FUNCTIONS = ("source", "sidecar_context", "receipt")
 
 
 def _check(is_right: bool, name: str, wanted: str, given: object, example: str) -> None:
@@ -138,12 +137,12 @@ _CLIENTS = {
     "cimpl": "unbroken.clients.confluent_kafka",  # what the C module of older versions calls itself
     "aiokafka": "unbroken.clients.aiokafka",
     "kafka": "unbroken.clients.kafka_python",
-    "pika": "unbroken.clients.pika",
-    "aio_pika": "unbroken.clients.aio_pika",
+    "pika": "unbroken.clients.pika.messages",
+    "aio_pika": "unbroken.clients.aio_pika.messages",
 }
 """The module that knows the messages of a client, by the client's package."""
 
-_SQS = "unbroken.clients.sqs_facts"
+_SQS = "unbroken.clients.sqs.messages"
 """The module that knows the messages of SQS: plain mappings, and resources of boto3."""
 
 _RESOURCES = "boto3.resources.base"
@@ -234,19 +233,36 @@ def extract(source: object, *, duplicates: Duplicates | None = None) -> Context:
 
 
 def origin_of(
-    kind: MessageType[Any], message: object, duplicates: Duplicates | None = None, sidecar: Origin | None = None
+    message_type: MessageType[Any], message: object, duplicates: Duplicates | None = None, pairs: Pairs | None = None
 ) -> Origin:
     """Return what the headers of a message, and what came beside them, say about where it comes from.
 
     Args:
-        kind: how the message is read.
-        message: of this kind.
+        message_type: how the message is read.
+        message: of this type.
         duplicates: what several different `traceparent` values mean (default: the policy in force).
-        sidecar: what came beside, where that was read already.
+        pairs: its headers, where they were read already.
     """
-    origin = context.extract_origin(kind.carrier.pairs(kind.headers(message)), duplicates or active_policy().duplicates)
-    if sidecar is None and kind.sidecar_context is not None:
-        sidecar = kind.sidecar_context(message, origin.span_context is not None)
+    if pairs is None:
+        pairs = message_type.carrier.pairs(message_type.headers(message))
+    return complete_origin(message_type, message, pairs, context.fast_extract(pairs), duplicates)
+
+
+def complete_origin(
+    message_type: MessageType,
+    message: object,
+    pairs: Pairs,
+    creation: SpanContext | None,
+    duplicates: Duplicates | None = None,
+) -> Origin:
+    """Return the origin of a message whose common fields were read: `creation` is what `fast_extract` returned."""
+    if creation is None:
+        origin = context.full_extract(pairs, duplicates or active_policy().duplicates)
+    else:
+        origin = Origin(None if creation is NOTHING else creation, None)
+    if message_type.sidecar_context is None:
+        return origin
+    sidecar = message_type.sidecar_context(message, origin.span_context is not None)
     return origin if sidecar is None else _with_sidecar(sidecar, origin)
 
 

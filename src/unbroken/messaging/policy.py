@@ -81,21 +81,30 @@ def _covers(only: tuple[str, ...], ignore: tuple[str, ...], destination: str) ->
 
 
 class _Active:
-    policy = Policy()
+    policy: Policy | None = None
+    """None until the first message: then it is what the environment asks for, unless one was configured."""
 
 
 def active_policy() -> Policy:
-    """Return the policy in force."""
-    return _Active.policy
+    """Return the policy in force: the one that was configured, else the one of the environment (`UNBROKEN_*`)."""
+    policy = _Active.policy
+    return policy if policy is not None else _read_environment()
+
+
+def _read_environment() -> Policy:
+    from unbroken.messaging.environment import read_policy  # it makes a Policy of what it reads
+
+    _Active.policy = policy = read_policy()
+    return policy
 
 
 def configure(policy: Policy) -> Policy:
-    """Put a policy in force for the process and return the one before.
+    """Put a policy in force for the process, in place of what the environment asks for; return the one before.
 
     Raises:
         WrongArgument: not a `Policy`.
     """
     if not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise WrongArgument("configure()", "a Policy", policy, "write configure(Policy(...))")
-    before, _Active.policy = _Active.policy, policy
+    before, _Active.policy = active_policy(), policy
     return before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Protocol, cast
 
@@ -11,11 +11,11 @@ from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanContext, SpanKind
 
 from unbroken import mistakes
 from unbroken.errors import OpenTwice, WrongArgument
-from unbroken.messaging import semconv
+from unbroken.messaging import consumed, semconv
 from unbroken.messaging.message import MessageType, is_message, origin_of, type_of
 from unbroken.messaging.metrics import add, instruments, labels, seconds_since
 from unbroken.messaging.policy import active_policy
-from unbroken.messaging.process import RECEIVE_KEY, is_counted, mark_failed
+from unbroken.messaging.scope import mark_failed
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import log_internal_error, tracing
 from unbroken.propagation.context import SPAN_KEY, attach, current, detach, is_suppressed
@@ -56,12 +56,10 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
             iterator, whose messages would be gone for the handler.
     """
 
-    __slots__ = ("_consumer", "_messages", "_start_time", "_token", "counted", "span")
+    __slots__ = ("_consumer", "_counted", "_messages", "_start_time", "_token", "span")
 
     span: Span
     """The span of the block; set on entering."""
-    counted: frozenset[int]
-    """The identities of its messages; set on entering."""
 
     def __init__(
         self,
@@ -78,11 +76,21 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
             raise WrongArgument("receive(start_time=...)", "nanoseconds since the epoch", start_time, instead)
         self._consumer = consumer
         self._start_time = start_time
+        self._counted: list[Hashable] = []
         self._token: Any = None
 
     def __enter__(self) -> Span:
         if self._token is not None:
             raise OpenTwice(self)
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close(error)
+
+    def open(self) -> Span:
+        """Start the span, make it current and return it: for code without a block, which calls `close` later."""
         self.span = INVALID_SPAN
         try:
             inside = self._open(current())
@@ -93,13 +101,13 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
             self._token = attach(inside)
         return self.span
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self, error: BaseException | None = None) -> None:
+        """Make the context around the block current again and end the span. Never raises."""
         if self._token is None:
             return
         detach(self._token)
         self._token = None
+        consumed.forget(self._counted)
         try:
             if self.span.is_recording():
                 try:
@@ -119,13 +127,13 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         ]
         if not messages or is_suppressed(ambient):
             return None
-        self.counted = frozenset(id(message) for _, message in messages)
         attributes = self._attributes(messages)
-        values: dict[str, object] = {**ambient, RECEIVE_KEY: self}
+        values: dict[str, object] = dict(ambient)
         if (found := instruments()) is not None:
-            new = sum(not is_counted(kind, message) for kind, message in messages)
+            new = [(kind, message) for kind, message in messages if not consumed.is_counted(kind, message)]
             if new:
-                add(found.consumed, new, labels(attributes))
+                add(found.consumed, len(new), labels(attributes))
+                self._counted = [consumed.note(kind, message, is_kept=True) for kind, message in new]
             if self._start_time is not None:
                 waited = seconds_since(self._start_time / 1e9)
                 found.operation_duration.record(waited or 0.0, labels(attributes))

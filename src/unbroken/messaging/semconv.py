@@ -32,10 +32,13 @@ RABBITMQ_ROUTING_KEY = "messaging.rabbitmq.destination.routing_key"
 RABBITMQ_DELIVERY_TAG = "messaging.rabbitmq.message.delivery_tag"
 CONVERSATION_ID = "messaging.message.conversation_id"
 SQS_QUEUE_URL = "aws.sqs.queue.url"
+SNS_TOPIC_ARN = "aws.sns.topic.arn"
 AWS_REQUEST_ID = "aws.request_id"
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
 ERROR_TYPE = "error.type"
+TASK_NAMES = frozenset(("celery.task_name", "dramatiq.actor_name", "taskiq.task_name"))
+"""What a message is for, where a framework says it: of the many tasks of a queue each has a span name of its own."""
 
 PROCESS_DURATION = "messaging.process.duration"
 OPERATION_DURATION = "messaging.client.operation.duration"
@@ -86,7 +89,7 @@ Attributes = dict[str, Any]
 
 
 def span_name(attributes: Attributes) -> str:
-    """Return the name of a span: its operation, and the destination where it is known.
+    """Return the name of a span: its operation, and the task, or the destination where it is known.
 
     Of an anonymous destination the part that is the same each time, or its server.
 
@@ -94,10 +97,14 @@ def span_name(attributes: Attributes) -> str:
     'process orders'
     >>> span_name({OPERATION_NAME: "process", ANONYMOUS: True, SERVER_ADDRESS: "broker", SERVER_PORT: 5672})
     'process broker:5672'
+    >>> span_name({OPERATION_NAME: "process", DESTINATION: "celery", "celery.task_name": "shop.charge"})
+    'process shop.charge'
     """
     destination = attributes.get(DESTINATION, "")
     if ANONYMOUS in attributes:
         destination = attributes.get(TEMPLATE) or _server(attributes)
+    if not TASK_NAMES.isdisjoint(attributes):
+        destination = next(attributes[name] for name in TASK_NAMES if name in attributes)
     return f"{attributes.get(OPERATION_NAME, '')} {destination}".strip()
 
 

@@ -14,7 +14,7 @@ from unbroken.messaging import semconv
 from unbroken.messaging.message import Described, check_attributes
 from unbroken.messaging.metrics import Instruments, Timing, add, count_left_out, failed, instruments, labels
 from unbroken.messaging.policy import active_policy
-from unbroken.messaging.process import SCOPE_KEY, mark_failed
+from unbroken.messaging.scope import SCOPE_KEY, mark_failed
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import log_internal_error, tracing, warn_once
 from unbroken.propagation import context
@@ -85,11 +85,11 @@ class Sending(Generic[H]):
         self._labels: Attributes = labels(attributes)
         self._timing = Timing(found.operation_duration, self._labels)
 
-    def leave_out(self, fields: Sequence[str], system: str) -> None:
-        """Say on the span, in a metric and once in the log which fields the message had no room for."""
+    def leave_out(self, fields: Sequence[str], system: str, limit: str | None) -> None:
+        """Say on the span and in a metric which fields the message had no room for, in the log each limit once."""
         self.span.set_attribute(semconv.LEFT_OUT, fields)
         count_left_out(system, fields)
-        warn_once(f"a message has all the headers that its broker allows: it is sent without {', '.join(fields)}")
+        warn_once(f"a message has reached the limit of {limit}: it is sent without {', '.join(fields)}", key=limit)
 
     def end(self, error: BaseException | str | None = None, attributes: Attributes | None = None) -> None:
         """End the span, once; later calls do nothing.
@@ -299,7 +299,7 @@ def _start(
             fields, names = context.fields_of(around, span)
             sending.headers = carrier.replaced(headers, fields, NO_NAMES if is_empty else names)
             if carrier.limit is not None:
-                _say_what_was_left_out(sending, fields, describe)
+                _say_what_was_left_out(sending, fields, describe, carrier)
         if (found := instruments()) is not None:
             sending.timed(found, describe())
     except Exception as error:
@@ -330,10 +330,12 @@ def _span(
         return None
 
 
-def _say_what_was_left_out(sending: Sending, fields: Fields, describe: Callable[[], Attributes]) -> None:
+def _say_what_was_left_out(
+    sending: Sending, fields: Fields, describe: Callable[[], Attributes], carrier: Carrier
+) -> None:
     missing = [name for name, _ in fields if name not in sending.headers]
     if missing:
-        sending.leave_out(missing, describe()[semconv.SYSTEM])
+        sending.leave_out(missing, describe()[semconv.SYSTEM], carrier.limit_met)
 
 
 def _tell(span: Span, error: BaseException | str | None, attributes: Attributes | None) -> None:

@@ -54,13 +54,21 @@ _provider: object = object()  # none was seen yet
 _tracing = Tracing(None)
 
 
+given_providers: list[trace.TracerProvider] = []
+"""The tracer providers that instrumentors were given; the last is used in place of the global one."""
+
+
 def tracing() -> Tracing:
-    """Return the tracing of the global tracer provider."""
+    """Return the tracing of the tracer provider in use."""
     global _provider, _tracing
-    provider = _global._TRACER_PROVIDER if _global is not None else trace.get_tracer_provider()  # noqa: SLF001
+    if given_providers:
+        provider = given_providers[-1]
+    else:
+        provider = _global._TRACER_PROVIDER if _global is not None else trace.get_tracer_provider()  # noqa: SLF001
     if provider is not _provider:
-        # Asks by the public function, which may load a provider (OTEL_PYTHON_TRACER_PROVIDER).
-        _tracing = _of(trace.get_tracer(SCOPE, _version(), schema_url=SCHEMA_URL))
+        # None asks by the public function, which may load a provider (OTEL_PYTHON_TRACER_PROVIDER).
+        given = provider if given_providers else None
+        _tracing = _of(trace.get_tracer(SCOPE, _version(), given, SCHEMA_URL))
         _provider = provider
     return _tracing
 
@@ -123,8 +131,8 @@ def log_internal_error(where: str, error: Exception) -> None:
         )
 
 
-def warn_once(text: str) -> None:
-    """Log a warning about messages, once per text."""
-    if text not in _said:
-        _said.add(text)
+def warn_once(text: str, key: str | None = None) -> None:
+    """Log a warning about messages, once per key (default: the text)."""
+    if (key or text) not in _said:
+        _said.add(key or text)
         _logger.warning("%s (logged once)", text)

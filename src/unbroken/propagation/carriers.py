@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol, TypeGuard, cast, get_args
 
@@ -48,6 +49,11 @@ class Carrier(Protocol):
         """How many headers a message can have, None where there is no limit; `replaced` leaves out what is over it."""
         ...
 
+    @property
+    def limit_met(self) -> str | None:
+        """What limit of the broker keeps `replaced` from writing all fields, None where there is none."""
+        ...
+
     def takes(self, headers: object) -> bool:
         """Return whether headers have the shape of this wire; no headers (None, empty) have that of any."""
         ...
@@ -65,6 +71,7 @@ class PairsCarrier:
     """Headers as a list or tuple of `(name, bytes)`: the Kafka wire. None is an empty list."""
 
     limit: int | None = None
+    limit_met: str | None = None
 
     def takes(self, headers: object) -> bool:
         """Return whether this is a list or a tuple that holds pairs, or nothing."""
@@ -95,6 +102,7 @@ class MappingCarrier:
     """Headers as a mapping of text: what confluent-kafka takes as a dict, and the AMQP wire. None is an empty dict."""
 
     limit: int | None = None
+    limit_met: str | None = None
 
     def takes(self, headers: object) -> bool:
         """Return whether this is a mapping of headers, or nothing."""
@@ -118,10 +126,12 @@ class MappingCarrier:
 class AttributesCarrier:
     """Headers as the message attributes of SQS, `{name: {"DataType": "String", "StringValue": text}}`, at most ten.
 
-    Those of a Lambda record (`stringValue`) and of an SNS envelope (`Value`) are read too.
+    Those of a Lambda record (`stringValue`) and of SNS (`Value`), whose octets are base64, are read too, and written as
+    the API takes them.
     """
 
     limit = 10  # SQS: "Each message can have up to 10 attributes."
+    limit_met: str | None = "10 attributes of a message (SQS)"
 
     def takes(self, headers: object) -> bool:
         """Return whether this is a mapping of attributes, or nothing."""
@@ -134,7 +144,7 @@ class AttributesCarrier:
     def replaced(self, headers: Any, fields: Fields, names: Names) -> Any:
         """Return a copy with as many of the `fields` as there is room for, the first before the others."""
         given: dict[Any, Any] = headers or {}
-        kept: dict[Any, Any] = {name: value for name, value in given.items() if not _is_named((name,), names)}
+        kept: dict[Any, Any] = {name: _as_sent(value) for name, value in given.items() if not _is_named((name,), names)}
         for name, value in fields:
             if len(kept) < self.limit or name in kept:
                 kept[name] = {"DataType": "String", "StringValue": _NOT_XML.sub("?", value.decode())}
@@ -144,15 +154,54 @@ class AttributesCarrier:
 # What SQS refuses in a text: all but #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ATTRIBUTE_VALUES = ("StringValue", "BinaryValue", "stringValue", "binaryValue", "Value")
+_MAX_BASE64 = 16384
+"""Characters of the longest octets that are decoded to be read: no propagation field is as long."""
+_RECEIVED_NAMES = (("dataType", "stringValue", "binaryValue"), ("Type", "Value", "Value"))
+"""What Lambda, and SNS, call the type, the text and the octets of an attribute."""
 
 
 def _attribute_value(attribute: object) -> object:
     """Return what an attribute holds; what is no attribute stands for itself, the reader says what is wrong with it."""
-    if _is_mapping(attribute):
-        for name in _ATTRIBUTE_VALUES:
-            if name in attribute:
-                return attribute[name]
+    if not _is_mapping(attribute):
+        return attribute
+    for name in _ATTRIBUTE_VALUES:
+        value = attribute.get(name)
+        if value is not None:  # Lambda's own libraries write null where there is none
+            is_octets = name in ("BinaryValue", "binaryValue") or (
+                name == "Value" and _is_binary(attribute.get("Type"))
+            )
+            return _decoded(value) if is_octets and isinstance(value, str) else value
+    return None if any(name in attribute for name in _ATTRIBUTE_VALUES) else attribute
+
+
+def _decoded(text: str) -> object:
+    """Return the octets of a base64 text; what is none, or is too long to matter, stands for itself."""
+    if len(text) > _MAX_BASE64:
+        return text
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        return text
+
+
+def _as_sent(attribute: object) -> object:
+    """Return an attribute as the API takes it; what neither Lambda nor SNS has made is kept."""
+    if not _is_mapping(attribute) or "DataType" in attribute:
+        return attribute
+    for type_name, text_name, octets_name in _RECEIVED_NAMES:
+        kind = attribute.get(type_name)
+        if _is_binary(kind) and isinstance(octets := attribute.get(octets_name), str):
+            try:
+                return {"DataType": kind, "BinaryValue": b64decode(octets)}
+            except ValueError:
+                return attribute
+        if isinstance(kind, str) and isinstance(text := attribute.get(text_name), str):
+            return {"DataType": kind, "StringValue": text}
     return attribute
+
+
+def _is_binary(kind: object) -> bool:
+    return isinstance(kind, str) and kind.startswith("Binary")
 
 
 @functools.lru_cache(maxsize=64)  # a Jaeger propagator names a header after each baggage key
@@ -251,7 +300,7 @@ def _has_headers(headers: Mapping[Any, object]) -> bool:
 
 
 def _is_attribute(value: object) -> bool:
-    return _is_mapping(value) and ("DataType" in value or "dataType" in value)
+    return _is_mapping(value) and ("DataType" in value or "dataType" in value or value.keys() == {"Type", "Value"})
 
 
 def _is_mapping(value: object) -> TypeGuard[Mapping[Any, object]]:

@@ -1,0 +1,151 @@
+"""The attributes of the spans of RabbitMQ: what a message, and a connection, tell about themselves.
+
+Clients give what came from the wire, and applications what they like: a value that says nothing (None, the double of a
+test) makes no attribute.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any, TypeGuard
+
+from unbroken.messaging import semconv
+from unbroken.messaging.semconv import Attributes
+
+SYSTEM = "rabbitmq"
+
+
+@functools.lru_cache(maxsize=1024)
+def published_to(exchange: Any, routing_key: Any) -> str:
+    """Return the destination of a message that is published.
+
+    >>> published_to("shop", "orders"), published_to("", "orders"), published_to("", "")
+    ('shop:orders', 'orders', 'amq.default')
+    """
+    return ":".join(filter(None, (_text(exchange), _text(routing_key)))) or "amq.default"
+
+
+@functools.lru_cache(maxsize=1024)
+def consumed_from(exchange: Any, routing_key: Any, queue: Any) -> str:
+    """Return the destination of a message that is consumed; a queue named like the routing key is named once.
+
+    >>> consumed_from("shop", "orders", "orders.eu"), consumed_from("", "orders", "orders")
+    ('shop:orders:orders.eu', 'orders')
+    """
+    exchange, routing_key, queue = _text(exchange), _text(routing_key), _text(queue)
+    return ":".join(filter(None, (exchange, routing_key, queue if queue != routing_key else "")))
+
+
+def put_destination(attributes: Attributes, destination: str) -> None:
+    """Add a destination to the attributes of a span; an anonymous one with what is the same each time as template."""
+    attributes[semconv.DESTINATION] = destination
+    if "amq" in destination and (stable := stable_part(destination)) != destination:
+        attributes[semconv.ANONYMOUS] = True
+        if stable:
+            attributes[semconv.TEMPLATE] = stable
+
+
+@functools.lru_cache(maxsize=1024)
+def stable_part(destination: str) -> str:
+    """Return a destination without the names that were made at random.
+
+    >>> stable_part("shop:orders:amq.gen-JzTY20BRgKO-HjmUJj0wLg"), stable_part("amq.topic:orders")
+    ('shop:orders', 'amq.topic:orders')
+    """
+    stable = _RANDOM.sub("", destination)
+    return destination if stable == destination else stable.removeprefix(":")
+
+
+# What RabbitMQ names itself (queues, and the routing keys of direct replies), and the unnamed queues of robust
+# connections of aio-pika.
+_RANDOM = re.compile(r"(?:^|:)amq(?:\.gen-[^:]*|\.rabbitmq\.reply-to[^:]*|_[0-9a-f]{32})(?=:|$)")
+
+
+def process_attributes(
+    destination: str,
+    routing_key: Any,
+    delivery_tag: Any,
+    redelivered: Any,
+    headers: Any,
+    message_id: Any,
+    correlation_id: Any,
+) -> Attributes:
+    """Return the attributes of the process span of one message."""
+    attributes: Attributes = {
+        semconv.SYSTEM: SYSTEM,
+        semconv.OPERATION_NAME: "process",
+        semconv.OPERATION_TYPE: "process",
+        semconv.RABBITMQ_DELIVERY_TAG: delivery_tag,
+    }
+    put_destination(attributes, destination)
+    if routing_key:
+        attributes[semconv.RABBITMQ_ROUTING_KEY] = _text(routing_key)
+    if message_id:
+        attributes[semconv.MESSAGE_ID] = _text(message_id)
+    if correlation_id:
+        attributes[semconv.CONVERSATION_ID] = _text(correlation_id)
+    if redelivered:
+        attributes[semconv.REDELIVERED] = True
+    if headers:
+        if "x-death" in headers:
+            attributes.update(_deaths(headers["x-death"]))
+        # Only a quorum queue counts: how often the message came back to it.
+        if "x-delivery-count" in headers and isinstance(count := headers["x-delivery-count"], int):
+            attributes[semconv.RECEIVE_COUNT] = count + 1
+    return attributes
+
+
+def _deaths(found: Any) -> Attributes:
+    """Return what `x-death` says: how often the message was dead-lettered, where and why the last time.
+
+    One table for each queue and reason, the newest first. An application can write the header too: what is no such
+    list says nothing.
+    """
+    entries: list[dict[Any, Any]] = [entry for entry in found if isinstance(entry, dict)] if _is_list(found) else []
+    if not entries:
+        return {}
+    counts = [count for entry in entries if isinstance(count := entry.get("count"), int)]
+    return {
+        semconv.DEATH_COUNT: sum(counts),
+        semconv.DEATH_QUEUE: _text(entries[0].get("queue")),
+        semconv.DEATH_REASON: _text(entries[0].get("reason")),
+    }
+
+
+def publish_attributes(
+    exchange: Any, routing_key: Any, message_id: Any, correlation_id: Any, server: Attributes
+) -> Attributes:
+    """Return the attributes of the send span of one message."""
+    attributes: Attributes = {
+        semconv.SYSTEM: SYSTEM,
+        semconv.OPERATION_NAME: "publish",
+        semconv.OPERATION_TYPE: "send",
+        **server,
+    }
+    put_destination(attributes, published_to(exchange, routing_key))
+    if routing_key:
+        attributes[semconv.RABBITMQ_ROUTING_KEY] = _text(routing_key)
+    if message_id:
+        attributes[semconv.MESSAGE_ID] = _text(message_id)
+    if correlation_id:
+        attributes[semconv.CONVERSATION_ID] = _text(correlation_id)
+    return attributes
+
+
+def server_attributes(host: Any, port: Any) -> Attributes:
+    """Return the attributes of the broker that a connection is to."""
+    return {semconv.SERVER_ADDRESS: host, semconv.SERVER_PORT: port} if host and port else {}
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _text(value: Any) -> str:
+    """Return a name as text: clients give the octets of one that is not UTF-8."""
+    if type(value) is str:
+        return value
+    if isinstance(value, (bytes, bytearray)):
+        return value.decode("utf-8", "replace")
+    return "" if value is None else str(value)
