@@ -35,6 +35,10 @@ from unbroken.errors import InvalidHeader, UnbrokenError, UnknownCarrier, Unknow
 from unbroken.testing import MemoryBroker, Record
 
 Pairs = list[tuple[str, bytes]]
+ConfluentHeaders = list[tuple[str, "str | bytes | None"]]
+
+
+def produce(headers: ConfluentHeaders | dict[str, str | bytes | None] | None = None) -> None: ...
 
 
 @dataclass
@@ -64,6 +68,7 @@ carriers: tuple[Carrier, ...] = (PAIRS, MAPPING, ATTRIBUTES)
 
 def headers(pairs: Pairs, shape: tuple[tuple[str, bytes], ...], table: dict[str, str], maybe: Pairs | None) -> None:
     assert_type(inject(), Pairs)
+    produce(inject())
     assert_type(inject(pairs), Pairs)
     assert_type(inject(shape), tuple[tuple[str, bytes], ...])
     assert_type(inject(table), dict[str, str])
@@ -72,7 +77,7 @@ def headers(pairs: Pairs, shape: tuple[tuple[str, bytes], ...], table: dict[str,
     assert_type(inject(wire="sqs"), dict[str, dict[str, str]])
     assert_type(inject(table, wire="amqp", context=extract(pairs)), dict[str, str])
     with send("orders") as sending:
-        assert_type(sending.headers, Pairs)
+        assert_type(sending.headers, ConfluentHeaders)
         assert_type(sending.span, Span)
     with send("orders", pairs, attributes={"a": 1}) as sending_pairs:
         assert_type(sending_pairs.headers, Pairs)

@@ -212,7 +212,7 @@ class Proxy:
     def __init__(self, wrapped: object) -> None:
         self.wrapped = wrapped
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return self.wrapped.__class__
 

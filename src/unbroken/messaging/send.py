@@ -135,7 +135,7 @@ class send(Generic[H]):  # noqa: N801 - read as a statement, like contextlib.sup
 
     @overload
     def __init__(
-        self: send[list[tuple[str, bytes]]],
+        self: send[list[tuple[str, str | bytes | None]]],
         destination: str,
         headers: None = None,
         *,
@@ -180,7 +180,7 @@ class send(Generic[H]):  # noqa: N801 - read as a statement, like contextlib.sup
     ) -> None: ...
     @overload
     def __init__(
-        self: send[list[tuple[str, bytes]]],
+        self: send[list[tuple[str, str | bytes | None]]],
         destination: str,
         headers: None = None,
         *,

@@ -236,6 +236,7 @@ class ShapeCarrier:
     """Headers in whatever shape they are, each message by itself; None is an empty list."""
 
     limit: int | None = None
+    limit_met: str | None = None
 
     def takes(self, headers: object) -> bool:
         """Return whether these are headers in a shape that any of the carriers takes."""
