@@ -19,7 +19,7 @@ from unbroken.errors import (
     WrongArgument,
 )
 from unbroken.messaging.forward import forward
-from unbroken.messaging.instrument import instrument, uninstrument
+from unbroken.messaging.instrument import instrument
 from unbroken.messaging.message import MessageType, extract, register
 from unbroken.messaging.policy import Policy, configure
 from unbroken.messaging.process import process
@@ -58,5 +58,4 @@ __all__ = [
     "receive",
     "register",
     "send",
-    "uninstrument",
 ]

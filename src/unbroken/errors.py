@@ -15,7 +15,7 @@ says what was given, and what to write instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from unbroken import mistakes
@@ -102,7 +102,7 @@ class InvalidVariable(UnbrokenError, ValueError):
 
 
 class MissingClient(UnbrokenError, ModuleNotFoundError):
-    """A module of a client library, or of a framework, that is not installed: its name, and the extra that brings it."""
+    """A module of a client library or framework that is not installed: its name, and the extra that brings it."""
 
     def __init__(self, name: str, extra: str) -> None:
         super().__init__(name, extra)
@@ -114,7 +114,7 @@ class MissingClient(UnbrokenError, ModuleNotFoundError):
 
 
 @contextmanager
-def required(extra: str, *packages: str) -> Iterator[None]:
+def required(extra: str, *packages: str) -> Generator[None, None, None]:
     """Run a block that imports a client library.
 
         with required("boto3", "botocore"):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeGuard, cast
 
 _LONGEST_NAME = 40
 _TEXT = (str, bytes, bytearray, memoryview)
@@ -45,9 +45,15 @@ def name(kind: type) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
+def is_mapping(given: object) -> TypeGuard[Mapping[Any, object]]:
+    """Return whether this is a mapping."""
+    return isinstance(given, Mapping)
+
+
 def is_span(given: object) -> bool:
     """Return whether this is a span of OpenTelemetry, or the context of one."""
-    return hasattr(given, "get_span_context") or hasattr(given, "trace_id")
+    kind = type(given)  # a mock has every name, its class has not
+    return hasattr(kind, "get_span_context") or hasattr(kind, "trace_id")
 
 
 def is_awaitable(given: object) -> bool:
@@ -62,8 +68,7 @@ def is_pair(item: object) -> bool:
     [True, True, False, False, False]
     """
     if isinstance(item, (tuple, list)):
-        found: Any = item
-        return len(found) == 2
+        return len(cast("list[object]", item)) == 2
     return hasattr(type(item), "__getitem__") and not isinstance(item, _TEXT) and not isinstance(item, Mapping)
 
 
@@ -77,15 +82,14 @@ def is_never_header(item: object) -> bool:
     """
     if isinstance(item, str):
         return item.lower() in _FIELDS
-    if isinstance(item, Mapping):
-        found: Mapping[object, object] = item
-        return is_sqs_message(found) or any(isinstance(key, str) and key.lower() in _FIELDS for key in found)
+    if is_mapping(item):
+        return is_sqs_message(item) or any(isinstance(key, str) and key.lower() in _FIELDS for key in item)
     if isinstance(item, tuple):
         return hasattr(item, "_fields") and not is_pair(item)  # pyright: ignore[reportUnknownArgumentType]
     return not isinstance(item, (type(None), int, float, list, *_TEXT)) and not is_pair(item)
 
 
-def is_sqs_message(given: object) -> bool:
+def is_sqs_message(given: Any) -> bool:
     """Return whether this is a message of SQS or SNS as a mapping: as the API gives it, or a record of Lambda."""
     return isinstance(given, Mapping) and (
         "ReceiptHandle" in given or "receiptHandle" in given or ("Sns" in given and "EventSource" in given)
@@ -104,7 +108,7 @@ def holds_messages(given: Mapping[Any, object]) -> bool:
     )
 
 
-def holds_partitions(given: Mapping[Any, object]) -> bool:
+def holds_lists(given: Mapping[Any, object]) -> bool:
     """Return whether every value of a mapping is a list, and it is no response and no event."""
     return (
         _RECEIVED not in given
@@ -123,7 +127,7 @@ def about_messages(given: object) -> str:
         return "poll() returned nothing; write `if messages:` around the block"
     if isinstance(given, Iterator):
         return "an iterator can be read only once; write messages = list(...) before, and receive(messages)"
-    if isinstance(given, Mapping):
+    if is_mapping(given):
         if _RECEIVED in given or "ResponseMetadata" in given:
             return f'write receive(response.get("{_RECEIVED}", []))'
         if _EVENT in given:
@@ -135,23 +139,25 @@ def about_messages(given: object) -> str:
     return "write process(message) for one message, or receive([message])"
 
 
-def about_message(given: object) -> str:
+def about_message(given: Any) -> str:
     """Return why an argument is not a message, and the line to write instead."""
     if given is None:
         return "None is not a message: poll() returned nothing. Write `if message is not None:` around the block"
+    kind = name(cast("type[object]", type(given)))
     if isinstance(given, _TEXT):
         return (
-            f"{describe(given)} is the value of a message, not the message. "
+            f"{kind} is the value of a message, not the message. "
             "Give the message itself: process(message), not process(message.value())"
         )
-    if isinstance(given, Mapping):
-        found: Mapping[Any, object] = given
-        return _about_mapping(found)
+    if type(given).__module__ == "unittest.mock":
+        mock = type(given).__name__
+        return f"a {mock} without a class is not a message. Write {mock}(spec=Message), with the class of your client"
+    if is_mapping(given):
+        return _about_mapping(given)
     if is_span(given):
         return f"{describe(given)} is not a message. Make it current with opentelemetry.trace.use_span(span)"
     if isinstance(given, (list, tuple, set, frozenset, Iterator)):
-        items: Any = given
-        return _about_items(items)
+        return _about_items(cast("Iterable[object]", given))
     return _about_object(given)
 
 
@@ -161,17 +167,16 @@ def _about_object(given: object) -> str:
     if isinstance(given, type):
         return f"{what} is not a message. Give one of its objects"
     if inspect.isroutine(given):
-        return f"{what} is not a message. Give the message itself, or call the function: {getattr(given, '__name__', 'it')}()"
+        called = getattr(given, "__name__", "it")
+        return f"{what} is not a message. Give the message itself, or call the function: {called}()"
     if is_awaitable(given):
         return f"{what} is not a message. Write `await`, as in process(await consumer.getone())"
     if kind.__module__ == "builtins":
         return f"{what} is not a message. Give the message as your client returned it"
-    if kind.__module__ == "unittest.mock":
-        return f"{what} without a class is not a message. Write {kind.__name__}(spec=Message), of your client's class"
     if kind.__module__.partition(".")[0] == "pika":
         return (
-            f"{what} is a part of a message, not the message. Write process(Delivery(channel, method, properties, body))"
-            ", with Delivery from unbroken.clients.pika"
+            f"{what} is a part of a message, not the message. "
+            "Write process(Delivery(channel, method, properties, body)), with Delivery from unbroken.clients.pika"
         )
     return (
         f"{what} is not a message of a client that unbroken knows. "
@@ -181,10 +186,10 @@ def _about_object(given: object) -> str:
 
 def _about_mapping(given: Mapping[Any, object]) -> str:
     what = describe(given)
-    if not given:
-        return f"an empty {what} holds no message: the poll returned nothing"
     if is_context(given):
         return f"{what} is a context, not a message. Make it current with attached(context)"
+    if not given:
+        return f"an empty {what} holds no message: the poll returned nothing"
     if _RECEIVED in given or "ResponseMetadata" in given:
         return f'this {what} is a response, not a message. Write `for message in response.get("{_RECEIVED}", []):`'
     if _EVENT in given:
@@ -202,9 +207,9 @@ def _about_mapping(given: Mapping[Any, object]) -> str:
     )
 
 
-def _about_items(given: Any) -> str:
+def _about_items(given: Iterable[object]) -> str:
     what = describe(given)
-    items: list[Any] = [] if isinstance(given, Iterator) else list(given)
+    items: list[object] = [] if isinstance(given, Iterator) else list(given)
     if any(type(item).__module__.startswith("pika.") for item in items):
         return (
             f"this {what} holds the parts of a message. Write process(get(channel, queue)), or "
@@ -223,12 +228,12 @@ def about_headers(given: object) -> str:
     what = describe(given)
     if is_context(given):
         return f"{what} is a context, not headers. Write inject(context=context), or inject(headers, context=context)"
-    if isinstance(given, Mapping):
+    if is_mapping(given):
         return f"this {what} is a message, or holds messages: it is not headers. {_OF_EACH}"
     if isinstance(given, (list, tuple)):
         return f"this {what} does not hold pairs of name and value: it is not headers. {_OF_EACH}"
     shapes = f"headers must be a list or tuple of pairs, a mapping or None, not {what}"
-    if inspect.isroutine(given) and not isinstance(given, type):
+    if inspect.isroutine(given):
         return f"{shapes}. Give what it returns: write {getattr(given, '__name__', 'it')}()"
     if is_awaitable(given):
         return f"{shapes}. Write `await` before it"
@@ -243,7 +248,7 @@ def about_headers(given: object) -> str:
 _OF_EACH = "Write extract(message) for each message, inject(headers) for headers, forward(message) to publish again"
 
 
-def about_context(given: object, call: str) -> str:
+def about_context(given: Any, call: str) -> str:
     """Return the line to write instead of `call(given)`, which takes a context of OpenTelemetry.
 
     >>> about_context([("traceparent", b"00-...")], "attached({})")
@@ -264,9 +269,9 @@ def about_context(given: object, call: str) -> str:
     return f"write {call.format('extract(message)')}"
 
 
-def is_context(given: object) -> bool:
+def is_context(given: Any) -> bool:
     """Return whether this is a context of OpenTelemetry; it is a dict, too."""
-    return isinstance(given, dict) and type(given).__module__.startswith("opentelemetry.")
+    return issubclass(type(given), dict) and type(given).__module__.startswith("opentelemetry.")
 
 
 def about_function(given: object, call: str) -> str | None:
@@ -284,9 +289,10 @@ def about_function(given: object, call: str) -> str | None:
 
 def is_generator(function: object) -> bool:
     """Return whether calling this only makes a generator, whose body runs later."""
-    called: Any = function if inspect.isroutine(function) else getattr(type(function), "__call__", None)
     while isinstance(function, functools.partial):
-        called = function = function.func  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        function = function.func  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    kind: Any = type(function)  # pyright: ignore[reportUnknownArgumentType]
+    called = function if inspect.isroutine(function) or not callable(function) else kind.__call__
     return inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called)
 
 

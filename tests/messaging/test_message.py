@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import MagicMock, create_autospec
 
 import pytest
 
@@ -163,6 +164,93 @@ def test_a_message_whose_headers_are_a_dict_is_processed_and_forwarded(finished:
         span.context.trace_id, span.context.span_id, span.context.trace_flags
     )
     assert letter == {"headers": {"Traceparent": f"00-{IDS}-01", "retries": 3}}
+
+
+class Parcel:
+    """A message of a broker that nobody here knows."""
+
+    def __init__(self) -> None:
+        self.headers = {"traceparent": f"00-{IDS}-01"}
+
+
+def test_a_message_type_needs_three_arguments(finished: Any) -> None:
+    seam.register(
+        Parcel,
+        seam.MessageType(system="post", headers=lambda parcel: parcel.headers, destination=lambda parcel: "home"),
+    )
+    with process(Parcel()):
+        headers = forward(Parcel())
+    (span,) = finished()
+    assert (span.name, "%032x-%016x" % ids(span.parent)) == ("process home", IDS)
+    assert dict(span.attributes) == {
+        "messaging.system": "post",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": "home",
+    }
+    assert (headers["unbroken-source"], headers["unbroken-attempt"]) == ("home", "1")
+
+
+def test_attributes_of_a_message_type_are_added_to_those_of_the_default(finished: Any) -> None:
+    given = {"parcel.weight": 3}
+    seam.register(
+        Parcel,
+        seam.MessageType(
+            system="post", headers=lambda _: None, destination=lambda _: "home", attributes=lambda parcel: given
+        ),
+    )
+    with process(Parcel(), attributes={"more": 1}):
+        pass
+    (span,) = finished()
+    assert (span.name, span.attributes["parcel.weight"], span.attributes["more"]) == ("process home", 3, 1)
+    assert given == {"parcel.weight": 3}
+
+
+class Proxy:
+    """What wraps an object and says that it is of its class, as `wrapt.ObjectProxy` does."""
+
+    def __init__(self, wrapped: object) -> None:
+        self.wrapped = wrapped
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return self.wrapped.__class__
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.wrapped, name)
+
+
+@pytest.mark.parametrize("given", [message(), RECORD, create_autospec(RECORD, instance=True), MagicMock(spec=RECORD)])
+def test_what_says_that_it_is_a_message_is_one(given: Any) -> None:
+    expected = seam.type_of(RECORD) if given.__class__ is Record else seam.type_of(message())
+    assert seam.type_of(Proxy(given)) is seam.type_of(given) is expected
+
+
+def test_a_proxy_is_read_by_what_it_wraps_each_time(finished: Any) -> None:
+    for wrapped in (message(), RECORD, message()):
+        with process(Proxy(wrapped)):
+            assert "%032x" % here().trace_id == IDS[:32]
+    with pytest.raises(UnknownMessage):
+        process(Proxy(7))
+    assert [span.name for span in finished()] == ["process orders"] * 3
+
+
+def test_a_proxy_of_wrapt_and_mocks_of_classes_are_messages() -> None:
+    wrapt = pytest.importorskip("wrapt")
+    assert seam.type_of(wrapt.ObjectProxy(RECORD)) is seam.type_of(RECORD)
+    assert seam.type_of(MagicMock(spec=type(message()))) is seam.type_of(message())
+    sqs = {"MessageId": "1", "ReceiptHandle": "2"}
+    assert seam.type_of(wrapt.ObjectProxy(sqs)) is seam.type_of(sqs)
+
+
+def test_a_double_of_a_delivery_of_pika_and_of_a_resource_of_boto3_is_a_message() -> None:
+    pika = pytest.importorskip("unbroken.clients.pika")
+    boto3 = pytest.importorskip("boto3")
+    assert seam.type_of(MagicMock(spec=pika.Delivery)).system == "rabbitmq"
+    sqs = boto3.resource("sqs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    resource = sqs.Message("https://sqs.eu-west-1.amazonaws.com/1/orders", "receipt")
+    for double in (resource, MagicMock(spec=type(resource))):
+        assert seam.type_of(double).system == "aws_sqs"
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ def warn(client: str, natives: Mapping[str, type], replaced: Collection[type] = 
     for name, native in natives.items():
         for where in sorted({*_holders(client, native), *_subclasses(client, native, replaced)}):
             warn_once(
-                f"{where} is {client}.{name}, bound before it was instrumented, and is not traced: "
-                f"start the application with opentelemetry-instrument, or import {client} after instrument()"
+                f"{where} is {client}.{name}, imported before instrument() was called, and is not traced: start the "
+                f"application with opentelemetry-instrument, or call instrument() before {client} is imported"
             )
 
 

@@ -25,7 +25,10 @@ from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import Any
 
-from celery import Celery, signals, states
+from unbroken.errors import required
+
+with required("celery"):
+    from celery import Celery, signals, states
 
 from unbroken.frameworks.celery_requests import (
     TASK_NAME,

@@ -14,8 +14,11 @@ from __future__ import annotations
 import weakref
 from typing import Any, TypeVar
 
-from dramatiq import Message, Middleware, Retry
-from dramatiq.broker import Broker, MessageProxy
+from unbroken.errors import required
+
+with required("dramatiq"):
+    from dramatiq import Message, Middleware, Retry
+    from dramatiq.broker import Broker, MessageProxy
 
 from unbroken.frameworks.worker_exit import flush
 from unbroken.messaging import semconv

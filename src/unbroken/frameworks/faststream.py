@@ -32,9 +32,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated, Any, TypeVar
 
-import faststream
-from faststream.exceptions import IgnoredException
 from opentelemetry.context import Context
+
+from unbroken.errors import required
+
+with required("faststream"):
+    import faststream
+    from faststream.exceptions import IgnoredException
 
 from unbroken.clients.kafka.attributes import HasClientAttributes, client_attributes, send_attributes
 from unbroken.clients.kafka.producers import DeliveryCallback, placed_by

@@ -22,12 +22,15 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any
 
-import faust
-from faust.channels import Channel as FaustChannel
-from faust.events import Event
-from faust.sensors import Sensor
-from faust.topics import Topic as FaustTopic
-from faust.types.tuples import Message
+from unbroken.errors import required
+
+with required("faust"):
+    import faust
+    from faust.channels import Channel as FaustChannel
+    from faust.events import Event
+    from faust.sensors import Sensor
+    from faust.topics import Topic as FaustTopic
+    from faust.types.tuples import Message
 from opentelemetry.context import Context
 
 from unbroken.clients.kafka.attributes import (

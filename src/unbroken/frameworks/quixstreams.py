@@ -23,12 +23,15 @@ from logging import Logger
 from types import TracebackType
 from typing import Any
 
-import quixstreams
-from quixstreams.error_callbacks import default_on_consumer_error, default_on_processing_error
-from quixstreams.internal_consumer import InternalConsumer
-from quixstreams.kafka import Producer as QuixProducer
-from quixstreams.kafka.producer import PRODUCER_ON_ERROR_RETRIES, PRODUCER_POLL_TIMEOUT
-from quixstreams.models import Row
+from unbroken.errors import required
+
+with required("quixstreams"):
+    import quixstreams
+    from quixstreams.error_callbacks import default_on_consumer_error, default_on_processing_error
+    from quixstreams.internal_consumer import InternalConsumer
+    from quixstreams.kafka import Producer as QuixProducer
+    from quixstreams.kafka.producer import PRODUCER_ON_ERROR_RETRIES, PRODUCER_POLL_TIMEOUT
+    from quixstreams.models import Row
 
 from unbroken.clients.confluent_kafka.configuration import error_of
 from unbroken.clients.confluent_kafka.dropins import DeliveryReport, Report

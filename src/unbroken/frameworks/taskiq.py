@@ -20,9 +20,12 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, Token
 from typing import Any, TypeVar
 
-from taskiq import TaskiqMessage, TaskiqMiddleware, TaskiqResult
-from taskiq.abc.broker import AsyncBroker
-from taskiq.exceptions import NoResultError
+from unbroken.errors import required
+
+with required("taskiq"):
+    from taskiq import TaskiqMessage, TaskiqMiddleware, TaskiqResult
+    from taskiq.abc.broker import AsyncBroker
+    from taskiq.exceptions import NoResultError
 
 from unbroken.clients.rabbitmq.attributes import published_to
 from unbroken.frameworks.late_binding import late_bound

@@ -6,8 +6,11 @@ import importlib
 from collections.abc import Collection
 from typing import Any, ClassVar
 
-from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # unchecked there
+from unbroken.errors import required
+
+with required("instrument", "opentelemetry"):
+    from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
+    from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # unchecked there
 
 from unbroken.clients.patches import Patch, ZeroCode, install, uninstall
 from unbroken.instrumentation.contrib import Aside, ContribInstrumentor

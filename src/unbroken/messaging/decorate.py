@@ -20,11 +20,11 @@ class OpenBlock(Protocol):
         ...
 
 
-def is_handler(given: object) -> bool:
+def is_handler(given: Any) -> bool:
     """Return whether this is a function to decorate; a message that can be called (a mock of one) is a message."""
     if isinstance(given, (staticmethod, classmethod)):
         return True
-    if not callable(given) or isinstance(given, type) or type(given).__module__ == "unittest.mock":
+    if isinstance(given, type) or not callable(given) or type(given).__module__ == "unittest.mock":
         return False
     if inspect.isbuiltin(given) or is_message(getattr(given, "__self__", None)):  # `process(message.value)`
         return False
@@ -38,8 +38,8 @@ def decorate(handler: Any, open_block: OpenBlock) -> Any:
         WrongArgument: a function without arguments, or one whose body runs after the call (a generator function).
     """
     if isinstance(handler, (staticmethod, classmethod)):
-        inner: Any = handler.__func__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        return type(handler)(decorate(inner, open_block))  # pyright: ignore[reportUnknownArgumentType]
+        descriptor: Any = cast("Any", handler)
+        return type(descriptor)(decorate(descriptor.__func__, open_block))
     if mistakes.is_generator(handler):
         instead = "its body runs after the call; write `with process(message):` in it"
         raise WrongArgument("@process", "a function or a coroutine function", handler, instead)

@@ -14,7 +14,7 @@ from unbroken.messaging.semconv import error_text, error_type
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation import context, propagators, w3c
 from unbroken.propagation.carriers import NO_NAMES, Fields, Names, Pairs, names_of
-from unbroken.propagation.context import current
+from unbroken.propagation.context import Pair, current
 
 ORIGIN = "unbroken-origin"
 SOURCE = "unbroken-source"
@@ -29,35 +29,45 @@ _TRACE_NAMES = names_of("traceparent", "tracestate")
 _BAGGAGE_NAMES = names_of("baggage")
 
 
-Given = TypeVar("Given", bound="list[Any] | tuple[Any, ...] | Mapping[Any, Any]", covariant=True)
+K = TypeVar("K")
+V = TypeVar("V")
+Given_co = TypeVar("Given_co", covariant=True)
 """Headers as the type of a message says."""
 
 
-class HeadersMethod(Protocol[Given]):
+class HeadersMethod(Protocol[Given_co]):
     """A message that returns its headers, as that of confluent-kafka."""
 
-    def headers(self) -> Given | None:
+    def headers(self) -> Given_co | None:
         """Return the headers."""
         ...
 
 
-class HeadersAttribute(Protocol[Given]):
+class HeadersAttribute(Protocol[Given_co]):
     """A message that has its headers."""
 
     @property
-    def headers(self) -> Given | None:
+    def headers(self) -> Given_co | None:
         """The headers."""
         ...
 
 
 @overload
-def forward(  # type: ignore[overload-overlap]  # of SQS and Lambda
+def forward(  # pyright: ignore[reportOverlappingOverload]  # of SQS and Lambda
     message: Mapping[str, object], *, error: BaseException | None = None
 ) -> dict[str, dict[str, object]]: ...
 @overload
-def forward(message: HeadersMethod[Given], *, error: BaseException | None = None) -> Given: ...
+def forward(  # type: ignore[overload-overlap]
+    message: HeadersMethod[dict[K, V]], *, error: BaseException | None = None
+) -> dict[K, V]: ...
 @overload
-def forward(message: HeadersAttribute[Given], *, error: BaseException | None = None) -> Given: ...
+def forward(  # type: ignore[overload-overlap]
+    message: HeadersMethod[list[Pair] | Mapping[str, object]], *, error: BaseException | None = None
+) -> list[Pair]: ...
+@overload
+def forward(  # type: ignore[overload-overlap]
+    message: HeadersAttribute[Given_co], *, error: BaseException | None = None
+) -> Given_co: ...
 @overload
 def forward(
     message: object, *, error: BaseException | None = None

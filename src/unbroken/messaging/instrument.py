@@ -12,6 +12,9 @@ T = TypeVar("T")
 
 _MODULES = {
     "celery": "unbroken.frameworks.celery",
+    "dramatiq": "unbroken.frameworks.dramatiq",
+    "faststream": "unbroken.frameworks.faststream",
+    "taskiq": "unbroken.frameworks.taskiq",
     "aio_pika": "unbroken.clients.aio_pika",
     "pika": "unbroken.clients.pika",
     "aiobotocore": "unbroken.clients.aiobotocore",  # before botocore, whose classes its own are subclasses of
@@ -25,15 +28,12 @@ _OTHERWISE = {
     "cimpl": "write from unbroken.clients.confluent_kafka import Consumer, Producer",
     "aiokafka": "write from unbroken.clients.aiokafka import AIOKafkaConsumer, AIOKafkaProducer",
     "kafka": "write from unbroken.clients.kafka_python import KafkaConsumer, KafkaProducer",
-    "dramatiq": "write broker.add_middleware(UnbrokenMiddleware()), from unbroken.frameworks.dramatiq",
-    "faststream": "write KafkaBroker(..., middlewares=[UnbrokenMiddleware]), from unbroken.frameworks.faststream",
     "faust": "write from unbroken.frameworks.faust import App",
     "quixstreams": "write from unbroken.frameworks.quixstreams import Application",
-    "taskiq": "write broker.add_middleware(UnbrokenMiddleware()), from unbroken.frameworks.taskiq",
 }
 """What is written for the objects of the other packages."""
 
-_WANTED = "a channel or connection of pika or aio-pika, a client or resource of boto3 or aiobotocore, or a Celery app"
+_WANTED = "a channel, a connection, a client of SQS, a broker or an app"
 
 
 def instrument(client: T) -> T:
@@ -43,36 +43,26 @@ def instrument(client: T) -> T:
         sqs = instrument(boto3.client("sqs"))
         instrument(app)
 
-    Twice is once. The clients of Kafka have drop-in classes instead, FastStream, taskiq and dramatiq a middleware.
+    Twice is once. `uninstrument`, where there is one, is in the module of the client. The clients of Kafka have drop-in
+    classes instead.
 
     Args:
         client: a channel or a connection of pika or aio-pika, a client or a resource of boto3 or aiobotocore, an app of
-            Celery.
+            Celery, a broker of FastStream, taskiq or dramatiq.
 
     Raises:
         WrongArgument: anything else; the error says what to write for it.
     """
-    traced: T | None = _module_of("instrument", client).instrument(client)
-    return client if traced is None else traced
-
-
-def uninstrument(client: T) -> T:
-    """Undo `instrument` and return the object; nothing where it was not instrumented.
-
-    Raises:
-        WrongArgument: what `instrument` does not take.
-    """
-    plain: T | None = _module_of("uninstrument", client).uninstrument(client)
-    return client if plain is None else plain
-
-
-def _module_of(call: str, client: object) -> Any:
-    packages = {kind.__module__.partition(".")[0] for kind in type(client).__mro__}
+    kind = type(client)
+    # What only says that it is of a class, a proxy, is seen too.
+    packages = {known.__module__.partition(".")[0] for known in (*client.__class__.__mro__, *kind.__mro__)}
     for package, module in _MODULES.items():
         if package in packages:
-            return importlib.import_module(module)
+            of_client: Any = importlib.import_module(module)
+            traced: T | None = of_client.instrument(client)
+            return client if traced is None else traced
     found = [instead for package, instead in _OTHERWISE.items() if package in packages]
-    raise WrongArgument(f"{call}()", _WANTED, client, found[0] if found else _about(client))
+    raise WrongArgument("instrument()", _WANTED, client, found[0] if found else _about(client))
 
 
 def _about(client: object) -> str:

@@ -67,7 +67,7 @@ def _check_flag(name: str, value: object) -> None:
 def _patterns(name: str, value: object) -> tuple[str, ...]:
     """Return the patterns as a tuple; a list of text is taken, too."""
     if isinstance(value, (tuple, list)):
-        patterns: tuple[object, ...] = tuple(value)  # pyright: ignore[reportUnknownArgumentType]
+        patterns = tuple(cast("list[object]", value))
         if all(isinstance(pattern, str) and pattern for pattern in patterns):
             return cast("tuple[str, ...]", patterns)
     raise ValueError(f'{name} must be a tuple of patterns, such as ("orders.*", "payments"), not {value!r}')

@@ -18,6 +18,7 @@ from unbroken.messaging.scope import MessageScope
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Block = TypeVar("Block", bound="process")
 
 _NO_MESSAGE: Any = object()
 """What `process` is given as a decorator with arguments."""
@@ -59,17 +60,19 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
 
     __slots__ = ("_scope",)
 
+    _scope: MessageScope
+
     @overload
     def __new__(cls, message: Callable[P, T], /) -> Callable[P, T]: ...  # type: ignore[misc, overload-overlap]  # pyright: ignore[reportOverlappingOverload]
     @overload
     def __new__(
-        cls,
+        cls: type[Block],
         message: object,
         consumer: object = None,
         *,
         correlation: Correlation | None = None,
         attributes: Mapping[str, AttributeValue] | None = None,
-    ) -> process: ...
+    ) -> Block: ...
     @overload
     def __new__(  # type: ignore[misc]  # a decorator is no block
         cls,
@@ -87,24 +90,15 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
         attributes: Mapping[str, AttributeValue] | None = None,
     ) -> object:
         """Return the block of a message; of a function the decorated one."""
-        if type(message) in known_types:  # the common case
-            return object.__new__(cls)
-        if message is not _NO_MESSAGE and not is_handler(message):
-            return object.__new__(cls)
-        block = functools.partial(cls, consumer=consumer, correlation=correlation, attributes=attributes)
-        return block if message is _NO_MESSAGE else decorate(message, block)
-
-    def __init__(
-        self,
-        message: object,
-        consumer: object = None,
-        *,
-        correlation: Correlation | None = None,
-        attributes: Mapping[str, AttributeValue] | None = None,
-    ) -> None:
+        if type(message) not in known_types and (message is _NO_MESSAGE or is_handler(message)):
+            made: Any = cls
+            block = functools.partial(made, consumer=consumer, correlation=correlation, attributes=attributes)
+            return block if message is _NO_MESSAGE else decorate(message, block)
         if attributes is not None:
             check_attributes("process", attributes)
+        self = object.__new__(cls)
         self._scope = MessageScope(message, consumer, correlation, attributes)
+        return self
 
     @property
     def span(self) -> Span:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from itertools import chain
 from types import TracebackType
 from typing import Any, Protocol, cast
 
@@ -72,7 +71,7 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         self._messages = [
             (kind, message) for message in _listed(messages) if (kind := type_of(message)).error(message) is None
         ]
-        if start_time is not None and (not isinstance(start_time, int) or isinstance(start_time, bool)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if start_time is not None and type(start_time) is not int:
             instead = "write start_time=time.time_ns(), before the poll"
             raise WrongArgument("receive(start_time=...)", "nanoseconds since the epoch", start_time, instead)
         self._consumer = consumer
@@ -169,17 +168,19 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         return attributes
 
 
-def _listed(given: object) -> Iterable[object]:
+def _listed(given: Any) -> Iterable[object]:
     """Return the messages of one poll."""
     if type(given) is list:  # nearly always
         return cast("list[object]", given)
-    if isinstance(given, Mapping) and mistakes.holds_partitions(given):
-        return list(chain.from_iterable(given.values()))
-    if given is None or isinstance(given, (str, bytes, Mapping, Iterator)) or not isinstance(given, Iterable):
+    if mistakes.is_mapping(given) and mistakes.holds_lists(given):
+        return [message for messages in given.values() for message in cast("list[object]", messages)]
+    if _is_other(given) or is_message(given):  # a message may be a tuple
         raise WrongArgument("receive()", "the messages of one poll", given, mistakes.about_messages(given))
-    if is_message(given):  # a message that is a tuple
-        raise WrongArgument("receive()", "the messages of one poll", given, "write receive([message])")
     return cast("Iterable[object]", given)
+
+
+def _is_other(given: object) -> bool:
+    return not isinstance(given, Iterable) or isinstance(given, (str, bytes, Mapping, Iterator))
 
 
 def _links(kind: MessageType, message: object) -> list[Link]:

@@ -227,7 +227,7 @@ class MessageScope:
             span: Span | None = self._share(same)
         else:
             if origin is not None and origin.problems:
-                count_malformed((self._attributes or {}).get(semconv.SYSTEM, message_type.system), origin.problems)
+                count_malformed(str((self._attributes or {}).get(semconv.SYSTEM, message_type.system)), origin.problems)
             span = self._begin(ambient, values, creation, origin, rules)
         if span is not None:
             values[SPAN_KEY] = self.span = span

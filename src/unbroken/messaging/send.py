@@ -135,7 +135,7 @@ class send(Generic[H]):  # noqa: N801 - read as a statement, like contextlib.sup
 
     @overload
     def __init__(
-        self: send[list[tuple[str, bytes]]],
+        self: send[list[tuple[str, str | bytes | None]]],
         destination: str,
         headers: None = None,
         *,
@@ -180,7 +180,7 @@ class send(Generic[H]):  # noqa: N801 - read as a statement, like contextlib.sup
     ) -> None: ...
     @overload
     def __init__(
-        self: send[list[tuple[str, bytes]]],
+        self: send[list[tuple[str, str | bytes | None]]],
         destination: str,
         headers: None = None,
         *,
@@ -203,7 +203,8 @@ class send(Generic[H]):  # noqa: N801 - read as a statement, like contextlib.sup
             self._carrier = carrier_of(headers)
         else:
             check(self._carrier, headers)
-        check_attributes("send", attributes)
+        if attributes is not None:
+            check_attributes("send", attributes)
         self._destination = destination
         self._headers = headers
         self._attributes = {semconv.SYSTEM: system, **(attributes or {})}

@@ -9,7 +9,7 @@ import functools
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, Protocol, TypeGuard, get_args
+from typing import Any, Literal, Protocol, TypeGuard, cast, get_args
 
 from unbroken import mistakes
 from unbroken.errors import UnknownCarrier
@@ -236,6 +236,7 @@ class ShapeCarrier:
     """Headers in whatever shape they are, each message by itself; None is an empty list."""
 
     limit: int | None = None
+    limit_met: str | None = None
 
     def takes(self, headers: object) -> bool:
         """Return whether these are headers in a shape that any of the carriers takes."""
@@ -253,15 +254,18 @@ class ShapeCarrier:
         return carrier_of(headers).replaced(headers, fields, names)
 
 
-def carrier_of(headers: object) -> Carrier:
+SHAPE = ShapeCarrier()
+
+
+def carrier_of(headers: Any) -> Carrier:
     """Return the carrier for headers of this shape; None is the Kafka wire, an empty mapping not that of SQS.
 
     Raises:
         UnknownCarrier: neither a list or tuple of pairs, a mapping of headers, nor None.
     """
     if headers is None or isinstance(headers, (list, tuple)):
-        if headers and not _has_pairs(headers):
-            raise UnknownCarrier(headers)
+        if not _has_pairs(cast("list[object]", headers)):
+            raise UnknownCarrier(cast("object", headers))
         return PAIRS
     if _is_mapping(headers):
         if headers and all(map(_is_attribute, headers.values())):
@@ -281,7 +285,7 @@ def _is_nothing(headers: object) -> bool:
     return headers is None or (not headers and isinstance(headers, (list, tuple, Mapping)))
 
 
-def _has_pairs(headers: list[Any] | tuple[Any, ...]) -> bool:
+def _has_pairs(headers: Any) -> bool:
     """Return whether a list can be headers: it holds a pair, or at least no message in its place."""
     return (
         not headers

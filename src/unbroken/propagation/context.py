@@ -11,7 +11,7 @@ from binascii import unhexlify
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast, overload
 
 from opentelemetry import baggage as otel_baggage
 from opentelemetry import context as otel_context
@@ -171,6 +171,11 @@ def context_of(carried: Origin) -> Context:
     return Context(values)
 
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as _TypeVarWithDefault
+
+    # A list is invariant: what inject() returns goes where a client takes `list[tuple[str, str | bytes | None]]`, too.
+    Value = _TypeVarWithDefault("Value", default=bytes)
 Pair = TypeVar("Pair", bound="tuple[object, object]")
 Headers = TypeVar("Headers", bound="Sequence[tuple[object, object]] | Mapping[str, object] | Mapping[bytes, object]")
 """Headers as a client's own types say: they come back as they were given."""
@@ -179,7 +184,7 @@ Headers = TypeVar("Headers", bound="Sequence[tuple[object, object]] | Mapping[st
 @overload
 def inject(
     headers: None = None, *, context: Context | None = None, wire: Literal["kafka"] | None = None
-) -> list[tuple[str, bytes]]: ...
+) -> list[tuple[str, Value]]: ...
 @overload
 def inject(headers: None = None, *, context: Context | None = None, wire: Literal["amqp"]) -> dict[str, str]: ...
 @overload
@@ -269,6 +274,7 @@ def fast_extract(pairs: Pairs) -> SpanContext | None:  # noqa: C901 - every call
         return None
     traceparent: Any = _ABSENT
     tracestate: Any = _ABSENT
+    name: Any
     try:
         for name, value in pairs:
             if name[0] in _INITIALS:

@@ -17,13 +17,16 @@ the same of a connection, or a channel, that was made by the plain client.
 - `message.ack`, `nack` and `reject`: one span, child of the process span.
 """
 
-from unbroken.clients.aio_pika.dropins import (
-    Connection,
-    RobustConnection,
-    connect,
-    connect_robust,
-    instrument,
-    uninstrument,
-)
+from unbroken.errors import required
+
+with required("aio-pika", "aio_pika", "aiormq"):
+    from unbroken.clients.aio_pika.dropins import (
+        Connection,
+        RobustConnection,
+        connect,
+        connect_robust,
+        instrument,
+        uninstrument,
+    )
 
 __all__ = ["Connection", "RobustConnection", "connect", "connect_robust", "instrument", "uninstrument"]

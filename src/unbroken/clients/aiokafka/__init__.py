@@ -13,6 +13,9 @@ span for it, because the topic is known only when the batch is sent.
 The client gives headers as a tuple and takes only a list: `forward` returns a list.
 """
 
-from unbroken.clients.aiokafka.dropins import AIOKafkaConsumer, AIOKafkaProducer
+from unbroken.errors import required
+
+with required("aiokafka"):
+    from unbroken.clients.aiokafka.dropins import AIOKafkaConsumer, AIOKafkaProducer
 
 __all__ = ["AIOKafkaConsumer", "AIOKafkaProducer"]

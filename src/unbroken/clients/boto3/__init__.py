@@ -14,6 +14,13 @@ Messages of a client that is not instrumented are read as well, and so are the r
 which queue it comes from, the message of such a client is told: `process(message, queue_url)`.
 """
 
+from importlib import import_module
+
+from unbroken.errors import required
+
+with required("boto3", "botocore"):
+    import_module("botocore")  # what is instrumented is its client: without it that is said here
+
 from unbroken.clients.boto3.dropins import instrument, uninstrument
 
 __all__ = ["instrument", "uninstrument"]

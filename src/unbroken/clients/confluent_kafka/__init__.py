@@ -11,12 +11,15 @@ A consumer knows its group, client id and server: `consumer.process(message)` is
 first call says so with a RuntimeWarning.
 """
 
-from unbroken.clients.confluent_kafka.dropins import (
-    Consumer,
-    DeserializingConsumer,
-    Producer,
-    SerializingProducer,
-    ShareConsumer,
-)
+from unbroken.errors import required
+
+with required("confluent-kafka", "confluent_kafka"):
+    from unbroken.clients.confluent_kafka.dropins import (
+        Consumer,
+        DeserializingConsumer,
+        Producer,
+        SerializingProducer,
+        ShareConsumer,
+    )
 
 __all__ = ["Consumer", "DeserializingConsumer", "Producer", "SerializingProducer", "ShareConsumer"]

@@ -11,6 +11,9 @@ The client gives a null header as `None` and refuses to send one (TypeError). So
 `forward` returns an empty value in its place.
 """
 
-from unbroken.clients.kafka_python.dropins import KafkaConsumer, KafkaProducer
+from unbroken.errors import required
+
+with required("kafka-python", "kafka"):
+    from unbroken.clients.kafka_python.dropins import KafkaConsumer, KafkaProducer
 
 __all__ = ["KafkaConsumer", "KafkaProducer"]

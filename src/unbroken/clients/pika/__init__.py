@@ -18,7 +18,10 @@ a message in four pieces; `Delivery` holds them, for `process`, `extract` and `f
 user and of a message are never changed.
 """
 
-from unbroken.clients.pika.dropins import get, instrument, traced, uninstrument
-from unbroken.clients.pika.messages import Delivery
+from unbroken.errors import required
+
+with required("pika"):
+    from unbroken.clients.pika.dropins import get, instrument, traced, uninstrument
+    from unbroken.clients.pika.messages import Delivery
 
 __all__ = ["Delivery", "get", "instrument", "traced", "uninstrument"]
