@@ -92,7 +92,8 @@ def test_a_delivery_of_a_double_channel_has_no_attribute_without_a_value(spans: 
         }
         assert span.name == "process"
     assert len(spans.processed) == 4
-    assert forward(Delivery(None, method, properties, b""))["unbroken-source"] == ""
+    forwarded: Any = forward(Delivery(None, method, properties, b""))
+    assert forwarded["unbroken-source"] == ""
 
 
 def test_properties_of_another_class_are_sent_as_they_are(spans: Spans) -> None:

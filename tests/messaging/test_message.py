@@ -151,7 +151,7 @@ def test_a_message_whose_headers_are_a_dict_is_processed_and_forwarded(finished:
     )
     letter = Letter(headers={"Traceparent": f"00-{IDS}-01", "retries": 3})
     with process(letter):
-        headers = forward(letter)
+        headers: Any = forward(letter)
     (span,) = finished()
     assert (span.name, "%032x-%016x" % ids(span.parent)) == ("process orders", IDS)
     assert {name: value for name, value in headers.items() if name != "traceparent"} == {

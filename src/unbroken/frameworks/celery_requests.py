@@ -128,6 +128,7 @@ def is_published(request: Any) -> bool:
 
 def _attributes(request: Any) -> Attributes:
     system, delivery, sqs = _system(request), mapping(request.delivery_info), _sqs_delivery(request)
+    attributes: Attributes
     if system == "rabbitmq":
         key, redelivered = delivery.get("routing_key"), delivery.get("redelivered")
         headers = _message_headers(request)

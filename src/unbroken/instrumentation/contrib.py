@@ -18,6 +18,8 @@ from unbroken.clients.patches import Patch, install, uninstall
 from unbroken.messaging.tracing import log_internal_error, warn_once
 
 _PACKAGE = "opentelemetry.instrumentation"
+Names = dict[str, Any]
+"""What stands under the names of a module, a class or an object."""
 _MISSING: Any = object()
 
 
@@ -85,13 +87,13 @@ class _SetAside:
         self._changes: list[tuple[Any, str, Any, Any]] = []
         self._state: dict[str, Any] | None = None
         self._waiting: dict[str, Any] | None = None
-        kind = type(instrumentor)
+        kind: Any = instrumentor.__class__
         self._patches = [Patch(kind, "instrument", self._keep), Patch(kind, "uninstrument", self._forget)]
 
     def step(self) -> None:
         """Take away what it has put in place of the client's own."""
         if self._instrumentor.is_instrumented_by_opentelemetry:
-            self._state = dict(vars(self._instrumentor))
+            self._state = dict(_names_of(self._instrumentor))
             before = _names(self._packages)
             self._instrumentor.uninstrument()
             self._changes = list(_changes(before, _names(self._packages)))
@@ -102,9 +104,9 @@ class _SetAside:
         uninstall(self._patches)
         if self._state is not None:
             for owner, name, theirs, left in self._changes:
-                if vars(owner).get(name, _MISSING) is left:  # else somebody has replaced it since
+                if _names_of(owner).get(name, _MISSING) is left:  # else somebody has replaced it since
                     _put(owner, name, theirs)
-            vars(self._instrumentor).update(self._state)
+            _names_of(self._instrumentor).update(self._state)
         if self._waiting is not None and not self._instrumentor.is_instrumented_by_opentelemetry:
             self._instrumentor.instrument(**self._waiting)
 
@@ -183,16 +185,16 @@ class _Untraced:
         return False
 
 
-def _names(packages: Iterable[str]) -> dict[int, tuple[Any, dict[str, Any]]]:
+def _names(packages: Iterable[str]) -> dict[int, tuple[Any, Names]]:
     """Return what stands under each name of these packages: of their modules, their classes, and their subclasses."""
-    found: dict[int, tuple[Any, dict[str, Any]]] = {}
+    found: dict[int, tuple[Any, Names]] = {}
     packages = tuple(packages)
     waiting: list[Any] = [module for path, module in list(sys.modules.items()) if _is_within(path, packages)]
     while waiting:
         owner = waiting.pop()
         if id(owner) in found or not hasattr(owner, "__dict__"):
             continue
-        names = dict(vars(owner))
+        names = dict(_names_of(owner))
         found[id(owner)] = (owner, names)
         waiting += [
             value for value in names.values() if isinstance(value, type) and _is_within(value.__module__, packages)
@@ -202,16 +204,21 @@ def _names(packages: Iterable[str]) -> dict[int, tuple[Any, dict[str, Any]]]:
     return found
 
 
+def _names_of(owner: Any) -> Names:
+    names: Names = owner.__dict__
+    return names
+
+
 def _is_within(path: object, packages: tuple[str, ...]) -> bool:
     return isinstance(path, str) and any(path == package or path.startswith(f"{package}.") for package in packages)
 
 
 def _changes(
-    before: dict[int, tuple[Any, dict[str, Any]]], after: dict[int, tuple[Any, dict[str, Any]]]
+    before: dict[int, tuple[Any, Names]], after: dict[int, tuple[Any, Names]]
 ) -> Iterator[tuple[Any, str, Any, Any]]:
     """Return owner, name, what stood there and what stands there now, for each name that was changed."""
     for key, (owner, names) in before.items():
-        now = after[key][1] if key in after else dict(vars(owner))
+        now = after[key][1] if key in after else dict(_names_of(owner))
         for name in names.keys() | now.keys():
             was, is_ = names.get(name, _MISSING), now.get(name, _MISSING)
             if was is not is_ and not name.startswith("__"):

@@ -301,7 +301,7 @@ def _has_headers(headers: Mapping[Any, object]) -> bool:
 
 
 def _is_attribute(value: object) -> bool:
-    return _is_mapping(value) and ("DataType" in value or "dataType" in value or value.keys() == {"Type", "Value"})
+    return _is_mapping(value) and ("DataType" in value or "dataType" in value or set(value) == {"Type", "Value"})
 
 
 def _is_mapping(value: object) -> TypeGuard[Mapping[Any, object]]:

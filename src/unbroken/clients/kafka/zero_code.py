@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from threading import get_ident
-from typing import Any, cast
+from typing import Any, TypeGuard
 
 from unbroken.clients.kafka.attributes import HasClientAttributes
 from unbroken.errors import UnknownMessage
@@ -51,20 +51,27 @@ class ConsumerState(HasClientAttributes):
             return messages
         try:
             if one:
-                (records,) = messages.values() if isinstance(messages, Mapping) else (messages,)
-                self.polled.enter(records[0])
+                self.polled.enter(_first(messages))
                 return messages
             with receive(messages, self, start_time=started):
                 pass
-            if not isinstance(messages, Mapping):
+            if not _is_by_partition(messages):
                 return self.polled.hand_out(messages)
-            by_partition = cast("Mapping[Any, list[Any]]", messages)
-            return {partition: self.polled.hand_out(records) for partition, records in by_partition.items()}
+            return {partition: self.polled.hand_out(records) for partition, records in messages.items()}
         except UnknownMessage:  # the double of a test: handed on
             return messages
         except Exception as error:
             log_internal_error("a poll", error)
             return messages
+
+
+def _is_by_partition(messages: Any) -> TypeGuard[Mapping[Any, list[Any]]]:
+    return isinstance(messages, Mapping)
+
+
+def _first(messages: Any) -> Any:
+    """Return the only message of a poll that asked for one."""
+    return next(iter(messages.values()))[0] if _is_by_partition(messages) else messages[0]
 
 
 class Consumers:
