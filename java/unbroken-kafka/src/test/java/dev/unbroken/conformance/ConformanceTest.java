@@ -36,6 +36,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -352,9 +353,8 @@ class ConformanceTest {
         ArrayNode links = shown.putArray("links");
         carried.others().forEach(other -> links.add(shown(other)));
         ArrayNode malformed = shown.putArray("malformed");
-        carried.malformed().stream()
-                .sorted(Comparator.comparing(FIELDS::indexOf))
-                .forEach(malformed::add);
+        FIELDS.forEach(field -> Collections.nCopies(carried.malformed().getOrDefault(field, 0), field)
+                .forEach(malformed::add));
         return shown;
     }
 
