@@ -96,9 +96,7 @@ each("extract", vectors<ExtractVector>("extract"), (vector) => {
       tracestate: spanContext?.traceState?.serialize() ?? null,
       baggage: membersIn(context),
       links: origin.others.map(shown),
-      malformed: carried.problems
-        .map(({ field }) => field)
-        .sort((one, other) => FIELDS.indexOf(one) - FIELDS.indexOf(other)),
+      malformed: FIELDS.flatMap((field) => Array<string>(carried.malformed.get(field) ?? 0).fill(field)),
     },
     { ...expect, baggage: new Map(Object.entries(expect.baggage)) },
   );
