@@ -20,6 +20,7 @@ from unbroken.messaging.tracing import log_internal_error, tracing, warn_once
 from unbroken.propagation import context
 from unbroken.propagation.carriers import ATTRIBUTES, MAPPING, NO_NAMES, Carrier, Fields, carrier_of, check
 from unbroken.propagation.context import (
+    BAGGAGE_KEY,
     NOTHING,
     SPAN_KEY,
     Headers,
@@ -271,8 +272,9 @@ def start_send(
 
 def _covered(headers: Any, carrier: Carrier, around: Context) -> Sending:
     """Return what is sent beneath the span of the same message, with its context; the headers may hold it already."""
-    if context.extract_origin(carrier.pairs(headers), active_policy().duplicates).span_context is None:
-        headers = carrier.replaced(headers, *context.fields_of(around))
+    origin = context.extract_origin(carrier.pairs(headers), active_policy().duplicates)
+    if origin.span_context is None:
+        headers = carrier.replaced(headers, *context.fields_of(_with_baggage(around, origin)))
     return Sending(headers, None, INVALID_SPAN)
 
 
@@ -286,8 +288,11 @@ def _start(
     if parent is not None and not parent.is_valid:
         parent = None
     kept: SpanContext | None = None
-    if not is_empty and (origin := context.extract_origin(pairs, active_policy().duplicates)).span_context is not None:
-        if parent is None:
+    if not is_empty:
+        origin = context.extract_origin(pairs, active_policy().duplicates)
+        if origin.span_context is None:
+            around = _with_baggage(around, origin)
+        elif parent is None:
             parent = origin.span_context
             around = Context({**around, **context.context_of(origin)})
         elif _is_foreign(origin.span_context, parent, around):
@@ -305,6 +310,11 @@ def _start(
     except Exception as error:
         log_internal_error("send", error)
     return sending
+
+
+def _with_baggage(around: Context, origin: context.Origin) -> Context:
+    """Return the context with the baggage of headers that hold no span context, unless it has baggage of its own."""
+    return Context({**around, BAGGAGE_KEY: around.get(BAGGAGE_KEY) or origin.baggage}) if origin.baggage else around
 
 
 def _span(
