@@ -77,8 +77,8 @@ def is_never_header(item: object) -> bool:
 
     Other things that are no pairs are passed over: a list of headers may come from anywhere.
 
-    >>> [is_never_header(item) for item in (object(), "traceparent", {"traceparent": b"00-..."}, None, 7, "text", ())]
-    [True, True, True, False, False, False, False]
+    >>> [is_never_header(item) for item in ("traceparent", {"traceparent": b"00-..."}, object(), None, 7, "text", ())]
+    [True, True, False, False, False, False, False]
     """
     if isinstance(item, str):
         return item.lower() in _FIELDS
@@ -86,7 +86,7 @@ def is_never_header(item: object) -> bool:
         return is_sqs_message(item) or any(isinstance(key, str) and key.lower() in _FIELDS for key in item)
     if isinstance(item, tuple):
         return hasattr(item, "_fields") and not is_pair(item)  # pyright: ignore[reportUnknownArgumentType]
-    return not isinstance(item, (type(None), int, float, list, *_TEXT)) and not is_pair(item)
+    return type(item) is not object and not isinstance(item, (type(None), int, float, list, *_TEXT)) and not is_pair(item)
 
 
 def is_sqs_message(given: Any) -> bool:

@@ -103,7 +103,7 @@ def attributes(headers: list[Any]) -> dict[Any, Any]:
 def raised(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     """What the telemetry survived: nothing, or a test of ours hides a failure."""
     survived: list[BaseException] = []
-    for module in ("process", "send", "forward", "receive", "metrics"):
+    for module in ("scope", "send", "forward", "receive", "metrics"):
         monkeypatch.setattr(
             f"unbroken.messaging.{module}.log_internal_error", lambda where, error: survived.append(error)
         )

@@ -225,7 +225,7 @@ def test_a_propagator_writes_what_is_not_ascii(set_propagator: SetPropagator) ->
 def test_a_propagator_sees_text_only(set_propagator: SetPropagator) -> None:
     set_propagator(custom := Custom())
     extract([("a", b"1"), ("A", "2"), ("b", b"\xff"), ("c", None), (7, b"1"), None, ("d", bytearray(b"3"))])
-    assert custom.extracted == {"d": ["3"], "A": ["2", "1"], "a": ["2", "1"]}
+    assert custom.extracted == {"a": ["2", "1"], "d": ["3"]}
 
 
 def test_when_restarting_a_propagator_sees_the_headers_in_their_order(set_propagator: SetPropagator) -> None:
@@ -244,7 +244,7 @@ def test_a_propagator_that_raises_is_a_problem_of_the_carrier(set_propagator: Se
     set_propagator(Custom(error=RuntimeError("broken")))
     (problem,) = propagation.extract_origin([("custom", b"1")]).problems
     assert problem.field == "foreign"
-    assert "broken" in str(problem)
+    assert "broken" in str(problem.first)
 
 
 @pytest.mark.parametrize("value", [7, None, b"bytes"])

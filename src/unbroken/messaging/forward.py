@@ -13,7 +13,7 @@ from unbroken.messaging.scope import SCOPE_KEY, find_scope
 from unbroken.messaging.semconv import error_text, error_type
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation import context, propagators, w3c
-from unbroken.propagation.carriers import NO_NAMES, Fields, Names, Pairs, names_of
+from unbroken.propagation.carriers import NO_NAMES, Fields, Names, Pairs, bounded, names_of
 from unbroken.propagation.context import Pair, current
 
 ORIGIN = "unbroken-origin"
@@ -25,6 +25,7 @@ MAX_ERROR_LENGTH = 1024
 
 _OURS = (ORIGIN, SOURCE, ATTEMPT, ERROR)
 _OUR_NAMES = names_of(*_OURS)
+_INITIALS = frozenset("uU") | frozenset(b"uU")
 _TRACE_NAMES = names_of("traceparent", "tracestate")
 _BAGGAGE_NAMES = names_of("baggage")
 
@@ -127,16 +128,18 @@ def _stale() -> Names:
     return names | _BAGGAGE_NAMES if used.baggage or used.foreign is not None else names
 
 
-def _named(pairs: Any) -> dict[str, object]:
+def _named(pairs: Pairs) -> dict[str, object]:
     """Return our own named headers: of several the last, of several origins the first, which is the oldest."""
     found: dict[str, object] = {}
-    for pair in pairs:
+    for pair in bounded(pairs):
         try:
             name, value = pair
+            if not name or name[0] not in _INITIALS:
+                continue
             name = (name if isinstance(name, str) else name.decode("latin-1")).lower()
             if name in _OURS and not (name == ORIGIN and ORIGIN in found):
                 found[name] = value
-        except (TypeError, ValueError, AttributeError):
+        except Exception:  # no name of ours
             continue
     return found
 

@@ -22,7 +22,7 @@ from unbroken.messaging.semconv import DESTINATION, OPERATION_NAME, OPERATION_TY
 from unbroken.propagation import context
 from unbroken.propagation.carriers import SHAPE, Carrier, Pairs
 from unbroken.propagation.context import NOTHING, Origin, is_same
-from unbroken.propagation.w3c import Duplicates, known_duplicates
+from unbroken.propagation.w3c import Duplicates, known_duplicates, together
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -269,7 +269,7 @@ def complete_origin(
 def _with_sidecar(found: Origin, origin: Origin) -> Origin:
     """Return the origin with what came beside the headers: all of it where they hold no context, else a link."""
     known = origin.span_context
-    problems = (*origin.problems, *found.problems)
+    problems = together((*origin.problems, *found.problems))
     if known is None:
         return found._replace(baggage=origin.baggage or found.baggage, problems=problems)
     if found.span_context is None or is_same(found.span_context, known):

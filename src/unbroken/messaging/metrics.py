@@ -11,10 +11,10 @@ from opentelemetry import metrics
 from opentelemetry.metrics import Counter, Histogram, NoOpMeterProvider
 from opentelemetry.metrics import _internal as metrics_internal
 
-from unbroken.errors import InvalidHeader
 from unbroken.messaging import semconv
-from unbroken.messaging.semconv import Attributes
-from unbroken.messaging.tracing import SCOPE, log_internal_error
+from unbroken.messaging.semconv import Attributes, Destination
+from unbroken.messaging.tracing import SCOPE, log_internal_error, version
+from unbroken.propagation.w3c import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +93,46 @@ def add(counter: Counter, amount: int, attributes: Attributes) -> None:
         log_internal_error("a metric", failure)
 
 
+MAX_DESTINATIONS = 1000
+"""Destinations that have series of their own in one process; `OTHER` stands for all others."""
+OTHER = "_OTHER"
+_destinations: set[str] = set()
+"""The destinations that have series of their own."""
+
+
 def labels(attributes: Attributes) -> Attributes:
-    """Return those of a span's attributes that go on its metrics."""
+    """Return those of a span's attributes that go on its metrics.
+
+    What is another with each message is on none of them: each value would be a series, which the SDK keeps for ever.
+    """
     found = {name: attributes[name] for name in semconv.METRIC_ATTRIBUTES if name in attributes}
-    if semconv.ANONYMOUS in attributes:  # its name is another each time: a series for each would never end
-        found.pop(semconv.DESTINATION, None)
-        if semconv.TEMPLATE in attributes:
-            found[semconv.TEMPLATE] = attributes[semconv.TEMPLATE]
+    destination: Any = found.pop(semconv.DESTINATION, "")
+    stable = destination.stable if type(destination) is Destination else destination
+    name = semconv.DESTINATION
+    if semconv.ANONYMOUS in attributes:
+        name = semconv.TEMPLATE
+        if stable is destination:
+            stable = attributes.get(name, "")
+    if stable:
+        found[name] = _limited(stable)
     return found
 
 
-def count_malformed(system: str, problems: Iterable[InvalidHeader]) -> None:
-    """Count each malformed field of a carrier."""
+def _limited(destination: str) -> str:
+    """Return what a destination is called on metrics."""
+    if destination in _destinations:
+        return destination
+    if len(_destinations) >= MAX_DESTINATIONS:
+        return OTHER
+    _destinations.add(destination)
+    return destination
+
+
+def count_malformed(system: str, problems: Iterable[Problem]) -> None:
+    """Count what is malformed in each field of a message: one call for a field, however much it is."""
     if found := instruments():
         for problem in problems:
-            add(found.malformed, 1, {semconv.SYSTEM: system, semconv.MALFORMED_FIELD: problem.field})
+            add(found.malformed, problem.count, {semconv.SYSTEM: system, semconv.MALFORMED_FIELD: problem.field})
 
 
 def count_left_out(system: str, fields: Iterable[str]) -> None:
@@ -137,7 +162,7 @@ def _made() -> Instruments | None:
 
 
 def _instruments_of(provider: metrics.MeterProvider) -> Instruments:
-    meter = provider.get_meter(SCOPE, schema_url=semconv.SCHEMA_URL)
+    meter = provider.get_meter(SCOPE, version(), schema_url=semconv.SCHEMA_URL)
 
     def seconds(name: str, what: str) -> Histogram:
         return meter.create_histogram(

@@ -165,7 +165,7 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
             attributes.update({name: known[name] for name in (semconv.ANONYMOUS, semconv.TEMPLATE) if name in known})
         if self._consumer is not None:
             attributes.update(kind.consumer(self._consumer))
-        return attributes
+        return semconv.exportable(attributes)
 
 
 def _listed(given: Any) -> Iterable[object]:
@@ -189,6 +189,8 @@ def _links(kind: MessageType, message: object) -> list[Link]:
     if origin.span_context is None:
         return []
     attributes = kind.attributes(message)
-    differing = {name: attributes[name] for name in kind.per_message_attributes if name in attributes}
+    differing = semconv.exportable(
+        {name: attributes[name] for name in kind.per_message_attributes if name in attributes}
+    )
     creators: tuple[SpanContext, ...] = (origin.span_context, *origin.others)
     return [Link(creator, differing) for creator in creators]

@@ -298,7 +298,7 @@ class MessageScope:
             attributes = {}
         if self._attributes is not None:
             attributes.update(self._attributes)
-        return attributes
+        return semconv.exportable(attributes)
 
     def _measure(self, found: Instruments, attributes: Attributes) -> Timing | None:
         try:

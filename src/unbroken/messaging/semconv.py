@@ -5,7 +5,8 @@ https://opentelemetry.io/docs/specs/semconv/messaging/ — all `messaging.*` nam
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 
@@ -79,6 +80,73 @@ METRIC_ATTRIBUTES = (OPERATION_NAME, SYSTEM, DESTINATION, GROUP, SERVER_ADDRESS,
 """What of a span's attributes goes on its metrics; `error.type` comes with the outcome."""
 
 Attributes = dict[str, Any]
+
+MAX_TEXT = 1024
+"""Characters of a text on a span: a key, a name or a reason of a mebibyte is cut there."""
+
+
+class Destination(str):
+    """A destination that is another for each message; `stable` is what does not differ, for metrics."""
+
+    __slots__ = ("stable",)
+    stable: str
+
+    def __new__(cls, name: str, stable: str = "") -> Destination:
+        """Return the destination with its stable part."""
+        self = super().__new__(cls, name)
+        self.stable = stable
+        return self
+
+
+def exportable(attributes: Attributes) -> Attributes:
+    """Return the attributes in a form that every exporter takes: themselves where they have it.
+
+    What comes from outside may be anything. A text has at most 1024 characters, and `?` where half of a surrogate pair
+    stood alone; what is no number of 64 bits, and None, is left out.
+
+    >>> exportable({"key": "k" * 2000, "count": 2**64})["key"] == "k" * 1024
+    True
+    """
+    for value in attributes.values():
+        kind = type(value)
+        if kind is str or kind is Destination:
+            if len(value) > MAX_TEXT or not value.isascii():
+                break
+        elif kind is int:
+            if not _INT_MIN <= value <= _INT_MAX:
+                break
+        elif kind is not bool:
+            break
+    else:
+        return attributes
+    values = ((name, _exportable(value)) for name, value in attributes.items())
+    return {name: value for name, value in values if value is not None}
+
+
+_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+
+
+def _exportable(value: Any) -> Any:
+    """Return a value in a form that every exporter takes, None where it has none."""
+    if isinstance(value, (bytes, bytearray)):
+        value = value[: 4 * MAX_TEXT].decode("utf-8", "replace")  # no character of UTF-8 has more octets
+    if isinstance(value, str):
+        if len(value) > MAX_TEXT:
+            value = value[:MAX_TEXT]
+        return value if value.isascii() or _has_utf8(value) else value.encode("utf-8", "replace").decode()
+    if isinstance(value, int):
+        return value if _INT_MIN <= value <= _INT_MAX else None
+    if isinstance(value, (list, tuple)):
+        return [found for item in cast("Sequence[Any]", value) if (found := _exportable(item)) is not None]
+    return value
+
+
+def _has_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def span_name(attributes: Attributes) -> str:

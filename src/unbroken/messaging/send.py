@@ -306,7 +306,7 @@ def _start(
             if carrier.limit is not None:
                 _say_what_was_left_out(sending, fields, describe, carrier)
         if (found := instruments()) is not None:
-            sending.timed(found, describe())
+            sending.timed(found, semconv.exportable(describe()))
     except Exception as error:
         log_internal_error("send", error)
     return sending
@@ -333,7 +333,7 @@ def _span(
         # The context on the wire is this span's own: PRODUCER. The user's own was kept: CLIENT, linked to it.
         kind = SpanKind.PRODUCER if kept is None else SpanKind.CLIENT
         links = [Link(kept)] if kept is not None else []
-        attributes = describe()
+        attributes = semconv.exportable(describe())
         return traced.tracer.start_span(semconv.span_name(attributes), around, kind, attributes, links)
     except Exception as error:
         log_internal_error("the start of a span", error)
@@ -350,7 +350,7 @@ def _say_what_was_left_out(
 
 def _tell(span: Span, error: BaseException | str | None, attributes: Attributes | None) -> None:
     if attributes:
-        for name, value in attributes.items():  # for two of them 1 µs less than set_attributes
+        for name, value in semconv.exportable(attributes).items():  # for two of them 1 µs less than set_attributes
             span.set_attribute(name, value)
     if error is not None:
         mark_failed(span, error)

@@ -123,6 +123,7 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         }
         if len(self._receipts) > 1:
             attributes[semconv.MESSAGE_COUNT] = len(self._receipts)
+        attributes = semconv.exportable(attributes)
         if (measured := instruments()) is not None:
             before = seconds_since(None if self._start_time is None else self._start_time / 1e9)
             self._timing = Timing(measured.operation_duration, labels(attributes), before or 0.0)

@@ -68,7 +68,7 @@ def tracing() -> Tracing:
     if provider is not _provider:
         # None asks by the public function, which may load a provider (OTEL_PYTHON_TRACER_PROVIDER).
         given = provider if given_providers else None
-        _tracing = _of(trace.get_tracer(SCOPE, _version(), given, SCHEMA_URL))
+        _tracing = _of(trace.get_tracer(SCOPE, version(), given, SCHEMA_URL))
         _provider = provider
     return _tracing
 
@@ -97,7 +97,8 @@ def _of(tracer: Tracer) -> Tracing:
     )
 
 
-def _version() -> str:
+def version() -> str:
+    """Return the version of unbroken, for the scope of what it makes."""
     from unbroken import __version__
 
     return __version__

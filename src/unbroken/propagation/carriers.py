@@ -9,6 +9,7 @@ import functools
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
+from itertools import chain, islice
 from typing import Any, Literal, Protocol, TypeGuard, cast, get_args
 
 from unbroken import mistakes
@@ -18,6 +19,29 @@ Pairs = Iterable[tuple[object, object]]
 """Headers as names and values, in order, whatever a client holds there."""
 Fields = list[tuple[str, bytes]]
 """What propagation writes: names and UTF-8 octets, in order."""
+
+
+MAX_HEADERS = 8192
+"""Headers of a message that are looked at: of more, the first half and the last. A tenth of that is unheard of."""
+MAX_ATTRIBUTES = 1024
+"""The same of message attributes, of which SQS allows ten; an SNS envelope may hold more."""
+
+
+def bounded(pairs: Pairs, limit: int = MAX_HEADERS) -> Pairs:
+    """Return the pairs that are looked at: all, or of more than `limit` the first half and the last.
+
+    >>> list(bounded([("a", 1), ("b", 2), ("c", 3), ("d", 4), ("e", 5)], 2))
+    [('a', 1), ('e', 5)]
+    """
+    try:
+        count = len(pairs)  # type: ignore[arg-type]
+    except TypeError:  # whoever wrote that carrier: an iterator has no end to look at
+        return islice(pairs, limit)
+    if count <= limit:
+        return pairs
+    half = limit // 2
+    return chain(islice(pairs, half), islice(pairs, count - half, None))
+
 
 Names = frozenset[str | bytes]
 """Header names in lower case, each as text and as bytes: confluent-kafka takes both."""
@@ -87,13 +111,7 @@ class PairsCarrier:
             return tuple(fields) if isinstance(headers, tuple) else fields
         if not names:  # nothing to look for: 0.3 µs less for a message that is sent
             return (*headers, *fields) if isinstance(headers, tuple) else [*headers, *fields]
-        kept: list[Any]
-        try:
-            # Most names have another initial than ours; to look at that first halves the cost.
-            initials = _initials(names)
-            kept = [pair for pair in headers if pair[0][0] not in initials or pair[0].lower() not in names]
-        except Exception:  # what is no pair of name and value is none of ours: kept
-            kept = [pair for pair in headers if not _is_named(pair, names)]
+        kept = _without(headers, names)
         kept += fields
         return tuple(kept) if isinstance(headers, tuple) else kept
 
@@ -116,7 +134,7 @@ class MappingCarrier:
         """Return a copy with the `fields` as text instead of the `names`."""
         given: dict[Any, Any] = headers or {}
         # Nothing to look for, in a message that is sent: 0.4 µs less for each header.
-        wanted = [pair for pair in given.items() if not _is_named(pair, names)] if names else given.items()
+        wanted = _without(given.items(), names) if names else given.items()
         kept: dict[Any, Any] = dict(wanted)
         for name, value in fields:
             kept[name] = value.decode()
@@ -139,7 +157,9 @@ class AttributesCarrier:
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the name and the text, or the octets, of each attribute."""
-        return [(name, _attribute_value(value)) for name, value in headers.items()] if headers else ()
+        if not headers:
+            return ()
+        return [(name, _attribute_value(value)) for name, value in bounded(headers.items(), MAX_ATTRIBUTES)]
 
     def replaced(self, headers: Any, fields: Fields, names: Names) -> Any:
         """Return a copy with as many of the `fields` as there is room for, the first before the others."""
@@ -268,7 +288,7 @@ def carrier_of(headers: Any) -> Carrier:
             raise UnknownCarrier(cast("object", headers))
         return PAIRS
     if _is_mapping(headers):
-        if headers and all(map(_is_attribute, headers.values())):
+        if headers and all(map(_is_attribute, islice(headers.values(), MAX_ATTRIBUTES))):
             return ATTRIBUTES
         if _has_headers(headers):
             return MAPPING
@@ -306,6 +326,16 @@ def _is_attribute(value: object) -> bool:
 
 def _is_mapping(value: object) -> TypeGuard[Mapping[Any, object]]:
     return isinstance(value, Mapping)
+
+
+def _without(pairs: Pairs, names: Names) -> list[Any]:
+    """Return the pairs that have none of the names."""
+    try:
+        # Most names have another initial than ours; to look at that first halves the cost.
+        initials = _initials(names)
+        return [pair for pair in pairs if pair[0][0] not in initials or pair[0].lower() not in names]
+    except Exception:  # what is no pair of name and value is none of ours: kept
+        return [pair for pair in pairs if not _is_named(pair, names)]
 
 
 def _is_named(pair: Any, names: Names) -> bool:

@@ -2,17 +2,23 @@
 
 Trace Context level 2 (https://www.w3.org/TR/trace-context-2/) and Baggage (https://www.w3.org/TR/baggage/).
 Standard library only, no I/O, no OpenTelemetry. A parser returns a value or raises `InvalidHeader`;
-`read` goes through a whole header list and returns what it found, problems included.
+`read` goes through a header list and returns what it found, problems included.
+
+Whoever writes a header can write very many of them, or a very long one. What is looked at is bounded: `MAX_TRACEPARENTS`,
+`MAX_LISTS`, the limits of members and, for all names, `carriers.MAX_HEADERS`. No value costs an exception but the first
+that is malformed.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import quote, unquote
 
 from unbroken.errors import InvalidHeader
+from unbroken.propagation.carriers import bounded
 
 Duplicates = Literal["last", "restart"]
 """What several different `traceparent` values mean: the `last` counts, or none (`restart`, as the W3C suite asks)."""
@@ -24,8 +30,13 @@ _KNOWN_FLAGS = SAMPLED | RANDOM
 MAX_TRACESTATE_MEMBERS = 32
 MAX_TRACESTATE_LENGTH = 8192
 """Characters that `format_tracestate` writes at most: what other OpenTelemetry SDKs read. W3C asks for at least 512."""
-MAX_OTHERS = 128
-"""Other `traceparent` values that are kept, the newest: as many links as the SDK of OpenTelemetry keeps of a span."""
+MAX_TRACEPARENTS = 128
+"""Values of `traceparent` that are looked at, the newest: as many links as the SDK of OpenTelemetry keeps of a span.
+
+The same of `ce_traceparent`.
+"""
+MAX_LISTS = 64
+"""Values of `tracestate`, and of `baggage`, that are looked at, the first."""
 MAX_BAGGAGE_MEMBERS = 64
 MAX_BAGGAGE_LENGTH = 8192
 
@@ -47,20 +58,18 @@ _VALUE = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+"
 _BAGGAGE_MEMBER = re.compile(rf"({_NAME})[ \t]*=[ \t]*(?:({_VALUE})[ \t]*)?(?:;(.*))?", re.DOTALL)
 _BAGGAGE_PROPERTY = re.compile(rf"[ \t]*{_NAME}[ \t]*(?:=[ \t]*(?:{_VALUE}[ \t]*)?)?")
 
-_BETWEEN_COMMAS = re.compile(r"[^,]+")  # list-members, empty ones skipped
-
 # What is written without percent-encoding: the octets above without "%" (it starts an encoding), and without "+",
 # which some readers turn into a space.
 _VALUE_SAFE = "!#$&'()*-./:<=>?@[]^_`{|}~"
 _NAME_SAFE = "!#$&'*-.^_`|~"
 
-FIELDS = {
-    "traceparent": "traceparent",
-    "tracestate": "tracestate",
-    "baggage": "baggage",
-    "ce_traceparent": "ce_traceparent",
-    "ce_tracestate": "ce_tracestate",
-}
+FIELDS = ("traceparent", "tracestate", "baggage", "ce_traceparent", "ce_tracestate")
+_FIELD_OF: dict[str | bytes, str] = {name: field for field in FIELDS for name in (field, field.encode())}
+INITIALS = frozenset("tTbBcC") | frozenset(b"tTbBcC")
+"""Initials of the fields, as text and as octets.
+
+One letter of every other header is enough: 25 ns instead of 120 (extract of 20 headers: 3.0 -> 1.9 µs).
+"""
 
 
 class TraceParent(NamedTuple):
@@ -94,14 +103,29 @@ class BaggageValue(str):
         return (str(self), self.properties)
 
 
+class Problem(NamedTuple):
+    """What is malformed in one field of a message: the first of it, and how much of it there is."""
+
+    first: InvalidHeader
+    count: int = 1
+
+    @property
+    def field(self) -> str:
+        """The field that is malformed."""
+        return self.first.field
+
+
 class Carried(NamedTuple):
-    """What a carrier holds: the parent, the other `traceparent` values, state, baggage, and what was malformed."""
+    """What a carrier holds: the parent, the other `traceparent` values, state, baggage, and what was malformed.
+
+    `problems` has at most one for each field.
+    """
 
     parent: TraceParent | None
     others: tuple[TraceParent, ...]
     tracestate: tuple[ListMember, ...]
     baggage: dict[str, BaggageValue]
-    problems: tuple[InvalidHeader, ...]
+    problems: tuple[Problem, ...]
 
 
 def known_duplicates(value: str) -> None:
@@ -119,21 +143,29 @@ def parse_traceparent(value: object) -> TraceParent:
     Raises:
         InvalidHeader: the value breaks the grammar of section 3.2.2.
     """
-    octets = _octets("traceparent", value)
+    found = _traceparent(value)
+    if isinstance(found, str):
+        raise InvalidHeader("traceparent", value, found)
+    return found
+
+
+def _traceparent(value: object) -> TraceParent | str:
+    """Return the parent that a value names, or what is wrong with it."""
+    octets = _octets(value)
+    if isinstance(octets, str):
+        return octets
     match = _TRACEPARENT.fullmatch(octets)
     if match is None:
-        raise InvalidHeader("traceparent", value, "not version-traceid-parentid-flags in lower-case hexadecimal")
+        return "not version-traceid-parentid-flags in lower-case hexadecimal"
     version, trace_id, parent_id, flags, rest = match.groups()
     if version == b"ff":
-        raise InvalidHeader("traceparent", value, "version ff is forbidden")
+        return "version ff is forbidden"
     if version == b"00" and rest is not None:
-        raise InvalidHeader("traceparent", value, "version 00 ends after the flags")
+        return "version 00 ends after the flags"
     parent = TraceParent(int(trace_id, 16), int(parent_id, 16), int(flags, 16) & _KNOWN_FLAGS)
     if not parent.trace_id:
-        raise InvalidHeader("traceparent", value, "the trace id is all zeroes")
-    if not parent.parent_id:
-        raise InvalidHeader("traceparent", value, "the parent id is all zeroes")
-    return parent
+        return "the trace id is all zeroes"
+    return parent if parent.parent_id else "the parent id is all zeroes"
 
 
 def format_traceparent(trace_id: int, parent_id: int, flags: int) -> str:
@@ -149,15 +181,20 @@ def parse_tracestate(values: Sequence[object]) -> tuple[ListMember, ...]:
     """Return the members of all `tracestate` headers of a carrier, in order; of duplicate keys the first.
 
     Raises:
-        InvalidHeader: one member breaks the grammar of section 3.3.1, or there are more than 32.
+        InvalidHeader: one member breaks the grammar of section 3.3.1, or there are more than 32, empty ones included.
     """
     members: dict[str, str] = {}
     count = 0
     for value in values:
-        for text in _split(_octets("tracestate", value).decode("latin-1")):
+        octets = _octets(value)
+        if isinstance(octets, str):
+            raise InvalidHeader("tracestate", value, octets)
+        for text in _members(octets, MAX_TRACESTATE_MEMBERS):
             count += 1
             if count > MAX_TRACESTATE_MEMBERS:
                 raise InvalidHeader("tracestate", value, f"more than {MAX_TRACESTATE_MEMBERS} members")
+            if not text:
+                continue
             match = _TRACESTATE_MEMBER.fullmatch(text)
             if match is None:
                 raise InvalidHeader("tracestate", value, f"{text[:80]!r} is not key=value")
@@ -201,34 +238,39 @@ def format_tracestate(members: Iterable[ListMember], limit: int = MAX_TRACESTATE
     return ",".join(texts)
 
 
-def parse_baggage(values: Sequence[object]) -> tuple[dict[str, BaggageValue], list[InvalidHeader]]:
+def parse_baggage(values: Sequence[object]) -> tuple[dict[str, BaggageValue], Problem | None]:
     """Return the members of all `baggage` headers of a carrier, and what had to be left out.
 
-    A member that breaks the grammar is left out alone. The first 64 members and 8192 bytes count.
+    A member that breaks the grammar is left out alone. The first 64 headers, 64 members (empty ones included) and 8192
+    bytes count.
     """
     members: dict[str, BaggageValue] = {}
-    problems: list[InvalidHeader] = []
+    problems = _Problems("baggage")
     count = length = 0
-    for value in values:
-        try:
-            header = _octets("baggage", value).decode("latin-1")
-        except InvalidHeader as problem:
-            problems.append(problem)
+    for value in values[:MAX_LISTS]:
+        octets = _octets(value)
+        if isinstance(octets, str):
+            problems.add(value, octets)
             continue
-        for text in _split(header):
+        for text in _members(octets, MAX_BAGGAGE_MEMBERS):
             count += 1
-            length += len(text) + (count > 1)
+            length += len(text) + (length > 0 and text != "")
             if count > MAX_BAGGAGE_MEMBERS or length > MAX_BAGGAGE_LENGTH:
-                reason = f"more than {MAX_BAGGAGE_MEMBERS} members or {MAX_BAGGAGE_LENGTH} bytes"
-                problems.append(InvalidHeader("baggage", value, reason))
-                return members, problems
-            try:
-                name, member = _parse_baggage_member(text)
-            except InvalidHeader as problem:
-                problems.append(problem)
+                problems.add(value, _OVER_THE_LIMITS)
+                return members, problems.found()
+            if not text:
+                continue
+            found = _baggage_member_of(text)
+            if isinstance(found, str):
+                problems.add(text, found)
             else:
-                members[name] = member
-    return members, problems
+                members[found[0]] = found[1]
+    if len(values) > MAX_LISTS:
+        problems.add(values[MAX_LISTS], _OVER_THE_LIMITS)
+    return members, problems.found()
+
+
+_OVER_THE_LIMITS = f"more than {MAX_LISTS} headers, {MAX_BAGGAGE_MEMBERS} members or {MAX_BAGGAGE_LENGTH} bytes"
 
 
 def format_baggage(members: Mapping[str, object]) -> str:
@@ -253,10 +295,8 @@ def format_baggage(members: Mapping[str, object]) -> str:
 
 def read(pairs: Iterable[Any], duplicates: Duplicates = "last") -> Carried:
     """Return what the headers carry; header names match whatever their case. Never raises, whatever the pairs are."""
-    found: dict[str, list[object]] = {field: [] for field in FIELDS}
-    for field, value in _propagation_fields(pairs):
-        found[field].append(value)
-    problems: list[InvalidHeader] = []
+    found = _values(pairs)
+    problems = _Problems("traceparent")
     parents = _parents(found["traceparent"], problems)
     states = found["tracestate"]
     if not parents and found["ce_traceparent"]:
@@ -266,47 +306,94 @@ def read(pairs: Iterable[Any], duplicates: Duplicates = "last") -> Carried:
     others: tuple[TraceParent, ...] = ()
     if len(parents) == 1 or (parents and duplicates == "last"):
         parent = parents[-1]
-        others = tuple(parents[:-1][-MAX_OTHERS:])
+        others = tuple(parents[:-1])
     elif parents:
-        problems.append(InvalidHeader("traceparent", found["traceparent"], "several different values"))
+        problems.add(parents[-1], "several different values")
     tracestate: tuple[ListMember, ...] = ()
+    bad_state: Problem | None = None
     if parent is not None and states:
         try:
             tracestate = parse_tracestate(states)
         except InvalidHeader as problem:
-            problems.append(problem)
+            bad_state = Problem(problem)
     baggage, bad_baggage = parse_baggage(found["baggage"])
-    return Carried(parent, others, tracestate, baggage, (*problems, *bad_baggage))
+    malformed = tuple(filter(None, (problems.found(), bad_state, bad_baggage)))
+    return Carried(parent, others, tracestate, baggage, malformed)
 
 
-def _propagation_fields(pairs: Iterable[Any]) -> Iterator[tuple[str, object]]:
-    for pair in pairs:
+def together(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return the problems of several carriers of one message as those of one."""
+    merged: dict[str, Problem] = {}
+    for problem in problems:
+        known = merged.get(problem.field)
+        merged[problem.field] = problem if known is None else Problem(known.first, known.count + problem.count)
+    return tuple(merged.values())
+
+
+class _Problems:
+    """What is malformed in one field; only the first costs an exception object."""
+
+    __slots__ = ("_count", "_field", "_first")
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+        self._first: InvalidHeader | None = None
+        self._count = 0
+
+    def add(self, value: object, reason: str) -> None:
+        """Count one more."""
+        if self._first is None:
+            self._first = InvalidHeader(self._field, value, reason)
+        self._count += 1
+
+    def found(self) -> Problem | None:
+        """Return all that was added, None where nothing was."""
+        return None if self._first is None else Problem(self._first, self._count)
+
+
+def _values(pairs: Iterable[Any]) -> dict[str, list[object]]:
+    """Return the values of each field that are looked at, in order."""
+    newest: dict[str, deque[object]] = {
+        field: deque(maxlen=MAX_TRACEPARENTS) for field in ("traceparent", "ce_traceparent")
+    }
+    first: dict[str, list[object]] = {field: [] for field in ("tracestate", "baggage", "ce_tracestate")}
+    for pair in bounded(pairs):
         try:
             name, value = pair  # whatever a client hands out; what is no pair is no header
-        except (TypeError, ValueError):
+            if not name or name[0] not in INITIALS:
+                continue
+            if type(name) is bytearray:  # it has no hash
+                name = bytes(name)
+            field = _FIELD_OF.get(name.lower())
+        except Exception:
             continue
-        if isinstance(name, (bytes, bytearray)):
-            name = name.decode("latin-1")
-        if isinstance(name, str) and (field := FIELDS.get(name.lower())) is not None:
-            yield field, value
+        if field is None:
+            continue
+        if field in newest:
+            newest[field].append(value)
+        elif len(values := first[field]) <= MAX_LISTS:  # one more shows that there are more
+            values.append(value)
+    return {**first, **{field: list(values) for field, values in newest.items()}}
 
 
-def _parents(values: Sequence[object], problems: list[InvalidHeader]) -> list[TraceParent]:
+def _parents(values: Sequence[object], problems: _Problems) -> list[TraceParent]:
     """Return the different well-formed parents, each at the place where it stands last."""
     parents: dict[TraceParent, None] = {}
     for value in values:
-        try:
-            parent = parse_traceparent(value)
-        except InvalidHeader as problem:
-            problems.append(problem)
+        found = _traceparent(value)
+        if isinstance(found, str):
+            problems.add(value, found)
         else:
-            parents.pop(parent, None)
-            parents[parent] = None
+            parents.pop(found, None)
+            parents[found] = None
     return list(parents)
 
 
-def _octets(field: str, value: object) -> bytes:
-    """Return the bytes of a header without the white space around them; of a null, as of an empty one, none."""
+def _octets(value: object) -> bytes | str:
+    """Return the bytes of a header without the white space around them, or what is wrong with it.
+
+    Of a null, as of an empty one, none.
+    """
     if value is None:
         return b""
     if isinstance(value, bytearray):
@@ -314,28 +401,29 @@ def _octets(field: str, value: object) -> bytes:
     if isinstance(value, bytes):
         return value.strip(b" \t")
     if isinstance(value, str):
-        try:
-            return value.encode("ascii").strip(b" \t")
-        except UnicodeEncodeError:
-            raise InvalidHeader(field, value, "not ASCII") from None
-    raise InvalidHeader(field, value, "neither bytes nor text")
+        return value.encode("ascii").strip(b" \t") if value.isascii() else "not ASCII"
+    return "neither bytes nor text"
 
 
-def _split(header: str) -> Iterator[str]:
-    for found in _BETWEEN_COMMAS.finditer(header):
-        if text := found[0].strip(" \t"):
-            yield text
+def _members(octets: bytes, most: int) -> Iterator[str]:
+    """Yield the list-members of a header, empty ones too, without the white space around them.
+
+    The last of `most` + 1 is all the rest: a mebibyte of commas is not split.
+    """
+    for member in octets.split(b",", most):
+        yield member.strip(b" \t").decode("latin-1")
 
 
-def _parse_baggage_member(text: str) -> tuple[str, BaggageValue]:
+def _baggage_member_of(text: str) -> tuple[str, BaggageValue] | str:
+    """Return name and value of a member, or what is wrong with it."""
     match = _BAGGAGE_MEMBER.fullmatch(text)
     if match is None:
-        raise InvalidHeader("baggage", text, "not name=value in the characters that the grammar allows")
+        return "not name=value in the characters that the grammar allows"
     name, value, properties = match.groups()
     if properties is None:
         properties = ""
     elif not _are_properties(properties):
-        raise InvalidHeader("baggage", text, "a property is not name or name=value")
+        return "a property is not name or name=value"
     return unquote(name), BaggageValue(unquote(value or ""), properties.strip(" \t"))
 
 

@@ -30,9 +30,9 @@ def process_attributes(
         semconv.OPERATION_TYPE: "process",
         semconv.DESTINATION: topic,
     }
-    if partition is not None and partition >= 0:
+    if isinstance(partition, int) and partition >= 0:
         attributes[semconv.PARTITION] = f"{partition}"
-    if offset is not None and offset >= 0:
+    if isinstance(offset, int) and offset >= 0:
         attributes[semconv.KAFKA_OFFSET] = offset
     _put_key(attributes, key, tombstone)
     return attributes
@@ -57,7 +57,7 @@ def send_attributes(
         semconv.DESTINATION: topic,
         **(client or {}),
     }
-    if partition is not None and partition >= 0:
+    if isinstance(partition, int) and partition >= 0:
         attributes[semconv.PARTITION] = f"{partition}"
     _put_key(attributes, key, tombstone)
     return attributes
@@ -66,9 +66,9 @@ def send_attributes(
 def placed_attributes(partition: int | None, offset: int | None) -> Attributes:
     """Return where the broker has put a record; without acknowledgement (`acks=0`) it tells no offset."""
     attributes: Attributes = {}
-    if partition is not None and partition >= 0:
+    if isinstance(partition, int) and partition >= 0:
         attributes[semconv.PARTITION] = f"{partition}"
-    if offset is not None and offset >= 0:
+    if isinstance(offset, int) and offset >= 0:
         attributes[semconv.KAFKA_OFFSET] = offset
     return attributes
 

@@ -13,9 +13,11 @@ from typing import Any, TypeGuard
 from uuid import UUID
 
 from unbroken.messaging import semconv
-from unbroken.messaging.semconv import Attributes
+from unbroken.messaging.semconv import Attributes, Destination
 
 SYSTEM = "rabbitmq"
+MAX_DEATHS = 64
+"""Tables of `x-death` that are looked at, the newest."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -25,7 +27,9 @@ def published_to(exchange: Any, routing_key: Any) -> str:
     >>> published_to("shop", "orders"), published_to("", "orders"), published_to("", "")
     ('shop:orders', 'orders', 'amq.default')
     """
-    return ":".join(filter(None, (_text(exchange), _text(routing_key)))) or "amq.default"
+    exchange, routing_key = _text(exchange), _text(routing_key)
+    name = ":".join(filter(None, (exchange, routing_key))) or "amq.default"
+    return Destination(name, stable_part(exchange or name))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -36,7 +40,8 @@ def consumed_from(exchange: Any, routing_key: Any, queue: Any) -> str:
     ('shop:orders:orders.eu', 'orders')
     """
     exchange, routing_key, queue = _text(exchange), _text(routing_key), _text(queue)
-    return ":".join(filter(None, (exchange, routing_key, queue if queue != routing_key else "")))
+    name = ":".join(filter(None, (exchange, routing_key, queue if queue != routing_key else "")))
+    return Destination(name, stable_part(":".join(filter(None, (exchange, queue))) or name))
 
 
 def put_destination(attributes: Attributes, destination: str) -> None:
@@ -102,7 +107,8 @@ def _deaths(found: Any) -> Attributes:
     One table for each queue and reason, the newest first. An application can write the header too: what is no such
     list says nothing.
     """
-    entries: list[dict[Any, Any]] = [entry for entry in found if isinstance(entry, dict)] if _is_list(found) else []
+    newest = found[:MAX_DEATHS] if _is_list(found) else []
+    entries: list[dict[Any, Any]] = [entry for entry in newest if isinstance(entry, dict)]
     if not entries:
         return {}
     counts = [count for entry in entries if isinstance(count := entry.get("count"), int)]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, cast
 
 from opentelemetry.trace import SpanContext, TraceFlags
 
+from unbroken.clients.sqs.envelope import read_envelope
 from unbroken.errors import InvalidHeader
 from unbroken.messaging.policy import active_policy
 from unbroken.propagation import context, propagators, xray
 from unbroken.propagation.carriers import ATTRIBUTES
 from unbroken.propagation.context import NO_STATE, Origin
+from unbroken.propagation.w3c import Problem
 
 MAX_ENVELOPE = 1 << 20
 """Characters of a body that is looked at for an SNS envelope: the largest message of SQS."""
@@ -30,12 +31,7 @@ def sns_attributes(body: object) -> Mapping[str, Any] | None:
     """
     if not isinstance(body, str) or len(body) > MAX_ENVELOPE or '"MessageAttributes"' not in body:
         return None
-    if not body.lstrip().startswith("{") or '"Notification"' not in body:
-        return None
-    try:
-        envelope = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
+    envelope = read_envelope(body) if '"Notification"' in body else {}
     if envelope.get("Type") != "Notification":
         return None
     return mapping_of(envelope.get("MessageAttributes"))
@@ -56,7 +52,7 @@ def sidecar_origin(header: object, envelope: Mapping[str, Any] | None) -> Origin
     try:
         parent = xray.parse_trace_header(header)
     except InvalidHeader as problem:
-        return found._replace(problems=(*found.problems, problem))
+        return found._replace(problems=(*found.problems, Problem(problem)))
     if parent is None:
         return found
     segment = SpanContext(parent.trace_id, parent.parent_id, True, TraceFlags(parent.flags), NO_STATE)
