@@ -195,7 +195,7 @@ def test_what_is_malformed_is_counted_by_field(headers: Any, fields: dict[str, i
 
 def test_group_and_server_are_told_and_a_key_is_not(reader: InMemoryMetricReader) -> None:
     facts = {"messaging.consumer.group.name": "g", "server.address": "broker", "server.port": 9092}
-    with process(message(), attributes={**facts, "tenant": "a"}):
+    with process(message(), attributes={**facts, "tenant": "a"}):  # type: ignore[dict-item]
         pass
     assert points(reader, PROCESS)[0][0] == {**HANDLED, **facts}
 

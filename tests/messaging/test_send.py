@@ -244,7 +244,7 @@ def test_without_spans_a_context_in_the_headers_stays(finished: Finished, use_po
 
 def test_headers_of_another_shape_are_a_mistake_of_the_program() -> None:
     with pytest.raises(UnknownCarrier):
-        send("orders", 7).__enter__()
+        send("orders", 7).__enter__()  # type: ignore[call-overload]
 
 
 def test_a_block_can_be_entered_again(finished: Finished) -> None:
