@@ -191,9 +191,10 @@ def _about_mapping(given: Mapping[Any, object]) -> str:
     if not given:
         return f"an empty {what} holds no message: the poll returned nothing"
     if _RECEIVED in given or "ResponseMetadata" in given:
-        return f'this {what} is a response, not a message. Write `for message in response.get("{_RECEIVED}", []):`'
+        line = f'for message in response.get("{_RECEIVED}", []):'
+        return f"this {what} is a response with several messages, or none. Write `{line}`"
     if _EVENT in given:
-        return f'this {what} is an event, not a message. Write `for record in event["{_EVENT}"]:`'
+        return f'this {what} is an event with several messages, or none. Write `for record in event["{_EVENT}"]:`'
     if holds_messages(given):
         return (
             f"this {what} holds several messages. "

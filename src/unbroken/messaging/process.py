@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from opentelemetry.trace import Span, SpanContext
 from opentelemetry.util.types import AttributeValue
@@ -22,6 +22,12 @@ Block = TypeVar("Block", bound="process")
 
 _NO_MESSAGE: Any = object()
 """What `process` is given as a decorator with arguments."""
+
+
+class _Unknown(Protocol):
+    """What a type checker knows nothing of: its block has a span, too. Nothing has this method."""
+
+    def unbroken_is_any(self) -> None: ...
 
 
 class process:  # noqa: N801 - read as a statement, like contextlib.suppress
@@ -62,6 +68,15 @@ class process:  # noqa: N801 - read as a statement, like contextlib.suppress
 
     _scope: MessageScope
 
+    @overload
+    def __new__(
+        cls: type[Block],
+        message: _Unknown,
+        consumer: object = None,
+        *,
+        correlation: Correlation | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
+    ) -> Block: ...
     @overload
     def __new__(cls, message: Callable[P, T], /) -> Callable[P, T]: ...  # type: ignore[misc, overload-overlap]  # pyright: ignore[reportOverlappingOverload]
     @overload
