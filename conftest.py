@@ -27,7 +27,7 @@ def pytest_configure() -> None:
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """True for what needs a framework that is not here; None leaves the answer to others."""
-    return True if collection_path.parent in FOLDERS and collection_path.stem in MISSING else None
+    return True if collection_path.parent in FOLDERS and collection_path.stem.partition("_")[0] in MISSING else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

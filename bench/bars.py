@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.contenders import CONTRIB, DROP_IN, SAMPLED, UNSAMPLED, ZERO
+from bench.hostile import OPERATION as HOSTILE
+from bench.hostile import WIRES, WORST, cell
 from bench.loops import ZERO_CODE
 from bench.memory import EARLY, FULL, cost_after, growth_after
 from bench.micro import BARE, EXTRACT, HAND, INJECT, OURS, STEP, STOCK
@@ -102,4 +104,5 @@ BARS = (
     *_half("FastStream, publish to RabbitMQ / its own middleware, over bare,", "faststream publish to RabbitMQ", OURS),
     Bar("memory: RSS after 1,000,000 messages minus after 100,000, MiB", growth_after(FULL), None, 5.0),
     Bar("cost per message after 1,000,000 / after 10,000", cost_after(FULL), cost_after(EARLY), 1.1),
+    *(Bar(f"{HOSTILE}: the worst mebibyte of headers, {wire}, ms", cell(WORST, wire), None, 5.0) for wire in WIRES),
 )

@@ -76,6 +76,7 @@ SECTIONS = {
     ),
     "memory": Section(),
     "floor": Section(),
+    "hostile": Section(),
     "zero-code": Section(
         loops=(
             Loop("confluent-kafka", f"poll{ZERO_CODE}", ZERO_CODES, (SAMPLED, UNSAMPLED, ALWAYS_OFF)),
@@ -142,6 +143,8 @@ def groups(section: str, address: str, messages: int, soaked: int) -> list[Group
             (Job("unbroken", "bench.floor", "process_steps", arguments),),
             (Job("unbroken", "bench.floor", "produce_steps", {**arguments, "messages": messages}),),
         ]
+    if section == "hostile":
+        return [(Job("unbroken", "bench.hostile", "measure", {}),)]
     if section == "memory":
         return [(Job("unbroken", "bench.memory", "measure", {**arguments, "messages": soaked}),)]
     found = SECTIONS[section]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.contenders import BARE
+from bench.hostile import OPERATION as HOSTILE
 
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -83,6 +84,8 @@ def _matrix(operation: str, figures: Sequence[dict[str, Any]]) -> Table:
 def _unit(operation: str, contenders: Row) -> str:
     if BARE in contenders:
         return ": µs of CPU per message, and over the bare loop"
+    if operation == HOSTILE:
+        return " headers: `process` of a message with a mebibyte of them, metrics on, ms"
     return "" if operation == "memory" or "µs" in contenders else ", µs"
 
 
@@ -125,7 +128,7 @@ def _scales(names: list[str], sections: list[dict[str, Any]]) -> Iterator[str]:
     scales = {
         (section["scale"]["loop_repeats"], section["scale"]["messages"]): None
         for name, section in zip(names, sections, strict=True)
-        if name not in ("micro", "memory")
+        if name not in ("micro", "memory", HOSTILE)
     }
     for repeats, messages in scales:
         yield f"{repeats} repeats of a loop of {messages:,} messages"

@@ -14,6 +14,7 @@ SRC = Path(__file__).parents[1] / "src"
 
 # Each imports only what stands before it. "" is `unbroken/__init__.py`, the public names.
 ORDER = [
+    "mistakes",
     "errors",
     "propagation",
     "messaging",

@@ -157,8 +157,8 @@ def measure(loop: str, contender: str, condition: str, address: str, messages: i
     with closing(pika.BlockingConnection(pika.URLParameters(address))) as connection:
         channel: Any = connection.channel()
         if contender in (OURS, UNSETTLED):
-            from unbroken.clients.pika import traced_channel
+            from unbroken.clients.pika import instrument
 
-            channel = traced_channel(channel)
+            channel = instrument(channel)
         RUNS[loop].get(contender, RUNS[loop][BARE])(channel, laps)
     return laps.microseconds

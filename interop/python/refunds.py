@@ -6,17 +6,17 @@ import boto3
 import pika
 
 from interop.python import service
-from unbroken.clients.boto3 import instrument
-from unbroken.clients.pika import traced_channel
+from unbroken.clients import boto3 as traced_boto3
+from unbroken.clients import pika as traced_pika
 
 
 def main() -> None:
     """Serve until nobody wants it."""
     service.start("refunds")
-    sqs = instrument(boto3.client("sqs", endpoint_url=service.SQS))
+    sqs = traced_boto3.instrument(boto3.client("sqs", endpoint_url=service.SQS))
     archive = sqs.create_queue(QueueName=service.ARCHIVE)["QueueUrl"]
     connection = pika.BlockingConnection(pika.URLParameters(service.AMQP))
-    channel = traced_channel(connection.channel())
+    channel = traced_pika.instrument(connection.channel())
     channel.queue_declare(service.REFUNDS, durable=True)
     service.ready()
     for method, _, body in channel.consume(service.REFUNDS, inactivity_timeout=0.5):

@@ -13,11 +13,22 @@ import {
   type SpanContext,
 } from "@opentelemetry/api";
 import { AlwaysOnSampler, type ReadableSpan } from "@opentelemetry/sdk-trace-base";
-import { attached, configure, extract, forward, inject, process, type MessagePayload } from "../src/index.js";
+import {
+  attached,
+  configure,
+  extract,
+  forward,
+  inject,
+  process,
+  traced,
+  type Headers,
+  type MessagePayload,
+} from "../src/index.js";
 import { originOf } from "../src/propagation/context.js";
 import { active } from "../src/propagation/current.js";
 import { read } from "../src/propagation/read.js";
-import { recording, silent, type Recorded } from "./telemetry.js";
+import { KeepingProducer } from "./producer.js";
+import { recording, silent, traceparentOf, type Recorded } from "./telemetry.js";
 import {
   grouped,
   headersOf,
@@ -31,20 +42,27 @@ import {
   type Identity,
   type InjectVector,
   type ProcessVector,
+  type SendVector,
   type WireMessage,
 } from "./vectors.js";
 
 const FIELDS = ["traceparent", "tracestate", "baggage"];
+const RECEIVED = { destination: "orders", partition: 3, offset: 42 };
+const PLACEHOLDER = base64("00-{trace_id}-{span_id}-{flags}");
 const results: Record<string, Record<string, string>> = {};
 
 /** Runs a test for each vector of a file and remembers how it ended, for the table of all languages. */
-function each<V extends { readonly id: string }>(file: string, all: readonly V[], run: (vector: V) => void): void {
+function each<V extends { readonly id: string }>(
+  file: string,
+  all: readonly V[],
+  run: (vector: V) => void | Promise<void>,
+): void {
   describe(file, () => {
     const outcome: Record<string, string> = (results[file] = {});
     for (const vector of all) {
-      test(vector.id, () => {
+      test(vector.id, async () => {
         try {
-          run(vector);
+          await run(vector);
           outcome[vector.id] = "ok";
         } catch (error) {
           outcome[vector.id] = `differs: ${(error as Error).message.split("\n").slice(0, 3).join(" ")}`;
@@ -78,9 +96,7 @@ each("extract", vectors<ExtractVector>("extract"), (vector) => {
       tracestate: spanContext?.traceState?.serialize() ?? null,
       baggage: membersIn(context),
       links: origin.others.map(shown),
-      malformed: carried.problems
-        .map(({ field }) => field)
-        .sort((one, other) => FIELDS.indexOf(one) - FIELDS.indexOf(other)),
+      malformed: FIELDS.flatMap((field) => Array<string>(carried.malformed.get(field) ?? 0).fill(field)),
     },
     { ...expect, baggage: new Map(Object.entries(expect.baggage)) },
   );
@@ -115,9 +131,48 @@ each("process", vectors<ProcessVector>("process"), (vector) => {
   } else {
     const [span, ...more] = recorded.spans();
     assert.ok(span !== undefined && more.length === 0);
-    assert.deepEqual(shownSpan(span, vector), { ...expect.span, links: inOrder(expect.span.links) });
+    assert.deepEqual(shownSpan(span, knownTo({ ...vector, ...vector.message })), {
+      ...expect.span,
+      links: inOrder(expect.span.links),
+    });
     assert.deepEqual(current, span.spanContext());
   }
+});
+
+each("send", vectors<SendVector>("send"), async (vector) => {
+  recorded = recording({ sampler: new AlwaysOnSampler() });
+  const { expect, destination, processing } = vector;
+  configure(vector.policy);
+  const headers = headersOf(vector.headers);
+  const client = new KeepingProducer();
+  let processSpan: string | undefined;
+  const send = async (): Promise<void> => {
+    processSpan = trace.getSpanContext(active())?.spanId;
+    await traced(client).send({ topic: destination, messages: [{ value: "{}", ...(headers && { headers }) }] });
+  };
+  await attached(ambientOf(vector), () =>
+    processing === null ? send() : process(payloadOf({ ...RECEIVED, ...processing }), send),
+  );
+  const [span, ...more] = recorded.spans().filter(({ kind }) => kind !== SpanKind.CONSUMER);
+  assert.deepEqual(more, []);
+  if (expect.span === null) {
+    assert.equal(span, undefined);
+  } else {
+    assert.ok(span !== undefined);
+    const { name, kind, parent, trace: ofTrace, tracestate, links } = shownSpan(span, knownTo(vector));
+    const isProcessed = processing !== null && span.parentSpanContext?.spanId === processSpan;
+    assert.deepEqual(
+      { name, kind, parent: isProcessed ? "process span" : parent, trace: ofTrace, tracestate, links },
+      { ...expect.span, links: inOrder(expect.span.links) },
+    );
+  }
+  const own = span === undefined ? "" : traceparentOf(trace.setSpanContext(ROOT_CONTEXT, span.spanContext()));
+  const [sent = {}] = client.headers();
+  assert.deepEqual(
+    wireOf(sent as Headers),
+    grouped(expect.headers).map(([header, value]) => [header, value === PLACEHOLDER ? base64(own) : value]),
+  );
+  assert.deepEqual(headers, headersOf(vector.headers));
 });
 
 each("forward", vectors<ForwardVector>("forward"), (vector) => {
@@ -160,7 +215,7 @@ function handled(message: WireMessage, error: Error | null) {
   return { current, baggage, thrown, after: active() };
 }
 
-function ambientOf({ ambient }: ProcessVector): Context {
+function ambientOf({ ambient }: Pick<ProcessVector, "ambient">): Context {
   if (ambient === null) return ROOT_CONTEXT;
   let context = ambient.traceparent === null ? ROOT_CONTEXT : extract({ traceparent: ambient.traceparent });
   if (Object.keys(ambient.baggage).length > 0) {
@@ -213,12 +268,19 @@ function ids({ traceId, spanId }: SpanContext): Identity {
   return { trace_id: traceId, span_id: spanId };
 }
 
-function shownSpan(span: ReadableSpan, vector: ProcessVector): Record<string, unknown> {
+/** Returns the ids of the traces that are known before the span is made. */
+function knownTo(vector: Pick<SendVector, "ambient" | "headers"> & Partial<Pick<SendVector, "processing">>): unknown[] {
+  const known: unknown[] = [trace.getSpanContext(ambientOf(vector))?.traceId];
+  for (const wire of [vector.headers, vector.processing?.headers ?? null]) {
+    const carried = read(headersOf(wire) ?? {});
+    known.push(...[carried.parent, ...carried.others].map((one) => one?.traceId));
+  }
+  return known;
+}
+
+function shownSpan(span: ReadableSpan, known: readonly unknown[]) {
   const { traceId, traceState } = span.spanContext();
   const parent = span.parentSpanContext;
-  const carried = read(headersOf(vector.message.headers) ?? {});
-  const known = [carried.parent, ...carried.others].map((one) => one?.traceId);
-  known.push(trace.getSpanContext(ambientOf(vector))?.traceId);
   const shownTrace =
     parent === undefined
       ? known.includes(traceId)
@@ -237,6 +299,10 @@ function shownSpan(span: ReadableSpan, vector: ProcessVector): Record<string, un
     attributes: span.attributes,
     status: SpanStatusCode[span.status.code].toLowerCase(),
   };
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString("base64");
 }
 
 function inOrder(links: readonly Identity[]): Identity[] {

@@ -306,6 +306,34 @@ describe("one span for each call", () => {
   });
 });
 
+describe("one span for each call, and baggage alone", () => {
+  const baggage = "tenant=blue";
+  const sent = async (around: typeof ambient): Promise<unknown[]> => {
+    producer = traced(plain, { spans: "call" });
+    await attached(around, () => producer.send(record({ Baggage: baggage }, { id: "17" })));
+    return plain.headers().map((headers) => headers?.["baggage"]);
+  };
+
+  test("keeps it in the message that has it", async () => {
+    plain = new KeepingProducer();
+    assert.deepEqual(await sent(ambient), [baggage, undefined]);
+    assert.deepEqual(Object.keys(plain.headers()[0] ?? {}), ["traceparent", "baggage"]);
+  });
+
+  test("keeps it where nothing is current", async () => {
+    plain = new KeepingProducer();
+    assert.deepEqual(await sent(ROOT_CONTEXT), [baggage, undefined]);
+  });
+
+  test("replaces it by the current baggage", async () => {
+    plain = new KeepingProducer();
+    assert.deepEqual(await sent(extract({ traceparent: TRACEPARENT, baggage: "tenant=red" })), [
+      "tenant=red",
+      "tenant=red",
+    ]);
+  });
+});
+
 describe("the producer", () => {
   test("is there with all that it has", () => {
     assert.equal(producer.connect(), "connected, 0 sent");

@@ -60,6 +60,19 @@ export interface ProcessVector {
   };
 }
 
+export interface SendVector {
+  readonly id: string;
+  readonly destination: string;
+  readonly headers: WireHeaders | null;
+  readonly ambient: ProcessVector["ambient"];
+  readonly processing: { readonly headers: WireHeaders } | null;
+  readonly policy: Record<string, unknown>;
+  readonly expect: {
+    readonly span: (Record<string, unknown> & { readonly links: readonly Identity[] }) | null;
+    readonly headers: WireHeaders;
+  };
+}
+
 export interface ForwardVector {
   readonly id: string;
   readonly message: WireMessage;

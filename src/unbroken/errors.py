@@ -4,13 +4,21 @@
     ├── InvalidHeader      (ValueError)   a propagation header breaks its grammar
     ├── UnknownMessage     (TypeError)    not a message of a client that unbroken knows
     ├── UnknownCarrier     (TypeError)    not headers in a shape that unbroken knows
+    ├── WrongArgument      (TypeError)    an argument of another kind than the function takes
     ├── OpenTwice          (RuntimeError) one block object entered while it is open
-    └── InvalidVariable    (ValueError)   an environment variable with a wrong name or value
+    ├── InvalidVariable    (ValueError)   an environment variable with a wrong name or value
+    └── MissingClient      (ModuleNotFoundError)   a client library that is not installed
 
-None of them is raised because of what a message holds: `extract`, `process` and `forward` survive every header.
+None of them is raised because of what a message holds: `extract`, `process` and `forward` survive every header. Each
+says what was given, and what to write instead.
 """
 
 from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from unbroken import mistakes
 
 
 class UnbrokenError(Exception):
@@ -34,19 +42,14 @@ class InvalidHeader(UnbrokenError, ValueError):
 
 
 class UnknownMessage(UnbrokenError, TypeError):
-    """An object that is not a message of a known client; `unbroken.messaging.message.register` makes a type known."""
+    """An object that is not a message of a known client; `unbroken.register` makes a type known."""
 
     def __init__(self, message: object) -> None:
         super().__init__(message)
         self.message = message
 
     def __str__(self) -> str:
-        if self.message is None:
-            return "None is not a message: poll() returned nothing, test for it before processing"
-        if isinstance(self.message, (list, tuple, dict)):
-            return "these are several messages, or none: put process() around each, receive() around all"
-        kind = type(self.message)
-        return f"{kind.__module__}.{kind.__qualname__} is not a message of a client that unbroken knows"
+        return mistakes.about_message(self.message)
 
 
 class UnknownCarrier(UnbrokenError, TypeError):
@@ -57,7 +60,21 @@ class UnknownCarrier(UnbrokenError, TypeError):
         self.headers = headers
 
     def __str__(self) -> str:
-        return f"headers must be a list or tuple of pairs, a mapping or None, not {type(self.headers).__qualname__}"
+        return mistakes.about_headers(self.headers)
+
+
+class WrongArgument(UnbrokenError, TypeError):
+    """An argument of another kind than the function takes: what it takes, what was given, what to write instead."""
+
+    def __init__(self, call: str, wanted: str, given: object, instead: str) -> None:
+        super().__init__(call, wanted, given, instead)
+        self.call = call
+        self.wanted = wanted
+        self.given = given
+        self.instead = instead
+
+    def __str__(self) -> str:
+        return f"{self.call} takes {self.wanted}, not {mistakes.describe(self.given)}: {self.instead}"
 
 
 class OpenTwice(UnbrokenError, RuntimeError):
@@ -82,3 +99,38 @@ class InvalidVariable(UnbrokenError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.name}={self.value!r}: {self.reason}"
+
+
+class MissingClient(UnbrokenError, ModuleNotFoundError):
+    """A module of a client library or framework that is not installed: its name, and the extra that brings it."""
+
+    def __init__(self, name: str, extra: str) -> None:
+        super().__init__(name, extra)
+        self.name = name
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f'No module named {self.name!r}: pip install "unbroken[{self.extra}]"'
+
+
+@contextmanager
+def required(extra: str, *packages: str) -> Generator[None, None, None]:
+    """Run a block that imports a client library.
+
+        with required("boto3", "botocore"):
+            from botocore.client import ClientCreator
+
+    Args:
+        extra: of unbroken, which brings the library.
+        packages: what the extra brings, by their import names (default: the extra's own name).
+
+    Raises:
+        MissingClient: one of the packages is missing. Any other ModuleNotFoundError passes as it is.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if isinstance(error, MissingClient) or missing.partition(".")[0] not in (packages or (extra,)):
+            raise
+        raise MissingClient(missing, extra) from error

@@ -24,11 +24,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-import pytest
 from opentelemetry import trace
 from opentelemetry.context import attach, get_current
 
-from unbroken.clients.kafka_facts import record_type
+from unbroken.errors import required
+
+with required("testing", "pytest"):
+    import pytest
+
+from unbroken.clients.kafka.records import record_type
 from unbroken.messaging.message import register
 from unbroken.propagation.carriers import PAIRS
 

@@ -125,13 +125,13 @@ async def test_a_send_without_acknowledgement_ends_its_span(embedded: str, topic
 
 
 async def test_a_failure_that_nobody_looks_at_is_still_said_by_asyncio(spans: Spans) -> None:
-    from unbroken.clients.kafka_facts import Ending
+    from unbroken.clients.kafka.producers import DeliveryCallback
     from unbroken.messaging.send import start_send
 
     said: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context["message"]))
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    future.add_done_callback(Ending(start_send("orders", None, dict)))
+    future.add_done_callback(DeliveryCallback(start_send("orders", None, dict)))
     future.set_exception(LookupError("no"))
     await asyncio.sleep(0)
     del future

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pika
 import pytest
 from opentelemetry.metrics import _internal as metrics_internal
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-pika = pytest.importorskip("pika")
-
 from unbroken import process, receive
-from unbroken.clients.pika import Delivery, traced_channel
+from unbroken.clients.pika import Delivery, instrument
 from unbroken.messaging.settle import settle
 
 NAME = "messaging.destination.name"
@@ -88,7 +87,7 @@ def test_what_is_published_and_settled_has_no_routing_key_on_metrics(
     rabbitmq: str, topic: str, spans: Any, reader: InMemoryMetricReader
 ) -> None:
     connection = pika.BlockingConnection(pika.URLParameters(rabbitmq))
-    channel = traced_channel(connection.channel())
+    channel = instrument(connection.channel())
     queue = channel.queue_declare(topic, auto_delete=True).method.queue
     channel.exchange_declare(topic, "topic", auto_delete=True)
     channel.queue_bind(queue, topic, "#")

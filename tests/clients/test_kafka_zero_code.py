@@ -9,7 +9,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from tests.messaging.conftest import reader
 from tests.messaging.telemetry import counts, message
 from unbroken import process, receive
-from unbroken.clients.kafka_zero_code import ConsumerState
+from unbroken.clients.kafka.zero_code import ConsumerState
 from unbroken.messaging.polled import PollSwitch
 
 __all__ = ["reader"]
@@ -30,7 +30,7 @@ def test_process_of_a_record_that_the_poll_has_counted_counts_it_no_more(
     watched: ConsumerState, reader: InMemoryMetricReader
 ) -> None:
     records = [message(), message()]
-    watched.gave(records, one=False, started=time.time_ns())
+    watched.hand_out(records, one=False, started=time.time_ns())
     for record in records:
         with process(record):
             pass
@@ -41,25 +41,27 @@ def test_receive_of_records_that_the_poll_has_counted_counts_them_no_more(
     watched: ConsumerState, reader: InMemoryMetricReader
 ) -> None:
     records = [message(), message()]
-    watched.gave({"orders-0": records[:1], "orders-1": records[1:]}, one=False, started=time.time_ns())
+    watched.hand_out({"orders-0": records[:1], "orders-1": records[1:]}, one=False, started=time.time_ns())
     with receive(records):
         pass
     assert counts(reader, CONSUMED) == [2]
 
 
-def test_records_are_forgotten_at_the_next_call(watched: ConsumerState, reader: InMemoryMetricReader) -> None:
+def test_records_that_are_gone_are_forgotten_at_the_next_call(
+    watched: ConsumerState, reader: InMemoryMetricReader
+) -> None:
     record = message()
-    watched.gave([record], one=False, started=time.time_ns())
-    watched.called()
-    with process(record):
+    watched.hand_out([record], one=False, started=time.time_ns())
+    watched.polled.leave()
+    with process(record):  # the application has kept it
         pass
-    assert counts(reader, CONSUMED) == [1, 1]
+    assert counts(reader, CONSUMED) == [1]
 
 
 def test_records_are_forgotten_with_their_consumer(reader: InMemoryMetricReader) -> None:
     polling, record = PollSwitch(), message()
     polling.start()
-    ConsumerState(polling, {}).gave([record], one=False, started=time.time_ns())
+    ConsumerState(polling, {}).hand_out([record], one=False, started=time.time_ns())
     polling.stop()
     with process(record):
         pass

@@ -12,6 +12,7 @@ _FILE_OF = {
     "test_extract": "extract",
     "test_inject": "inject",
     "test_process": "process",
+    "test_send": "send",
     "test_forward": "forward",
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "conformance" / "results.json"
-FILES = ("extract", "inject", "process", "forward")
+FILES = ("extract", "inject", "process", "send", "forward")
 FOUND = {
     "python": ROOT / "build" / "conformance" / "python.json",
     "java": ROOT / "java" / "unbroken-kafka" / "target" / "conformance.json",

@@ -27,7 +27,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 OPTIONAL = {"source", "only", "ignore"}
 NULLABLE = {
     *("trace_id", "span_id", "flags", "tracestate", "headers", "key", "value", "group", "client_id", "ambient"),
-    *("traceparent", "span", "parent", "current", "error"),
+    *("traceparent", "span", "parent", "current", "error", "processing"),
 }
 PATTERNS = {
     "id": r"[A-Za-z0-9-]+",
@@ -41,7 +41,8 @@ PATTERNS = {
     "correlation": r"parent|link",
     "trace": r"same as parent|new",
     "status": r"unset|error",
-    "kind": r"CONSUMER",
+    "kind": r"CONSUMER|PRODUCER|CLIENT",
+    "parent": r"process span",
 }
 SUITE = re.findall(
     r"\w+",

@@ -15,7 +15,7 @@ from opentelemetry import baggage, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span, set_span_in_context
 
-from unbroken import Policy, attached, configure, extract, forward, inject, process
+from unbroken import Policy, attached, configure, extract, forward, inject, process, send
 from unbroken.propagation import w3c
 
 Vector = dict[str, Any]
@@ -38,6 +38,13 @@ def octets(text: str | None) -> bytes | None:
 def headers_of(vector: Vector) -> Headers | None:
     headers = vector["headers"]
     return None if headers is None else [(name, octets(value)) for name, value in headers]
+
+
+def is_text(vector: Vector) -> bool:
+    """Return whether a mapping of text can hold the headers: no name twice, no value that is null or no text."""
+    headers = headers_of(vector) or []
+    names = [name for name, _ in headers]
+    return len(names) == len(set(names)) and all(value is not None and value.isascii() for _, value in headers)
 
 
 def ids(span_context: SpanContext) -> dict[str, str]:
@@ -220,18 +227,11 @@ def ambient_of(vector: Vector | None) -> Context:
 
 
 def shown_span(span: Any, vector: Vector) -> Vector:
-    carried = w3c.read(headers_of(vector["message"]) or [])
-    known = {parent.trace_id for parent in (carried.parent, *carried.others) if parent is not None}
-    known.add(get_current_span(ambient_of(vector["ambient"])).get_span_context().trace_id)
-    if span.parent is not None:
-        shown_trace = "same as parent" if span.parent.trace_id == span.context.trace_id else "another than its parent"
-    else:
-        shown_trace = "known" if span.context.trace_id in known else "new"
     return {
         "name": span.name,
         "kind": span.kind.name,
         "parent": None if span.parent is None else ids(span.parent),
-        "trace": shown_trace,
+        "trace": trace_of(span, trace_ids(vector["ambient"], vector["message"])),
         "tracestate": span.context.trace_state.to_header() or None,
         "links": in_order([ids(link.context) for link in span.links]),
         "attributes": dict(span.attributes),
@@ -239,8 +239,105 @@ def shown_span(span: Any, vector: Vector) -> Vector:
     }
 
 
+def trace_ids(ambient: Vector | None, *messages: Vector | None) -> set[int]:
+    """Return the trace ids that are known before the span is made."""
+    known = {get_current_span(ambient_of(ambient)).get_span_context().trace_id}
+    for message in messages:
+        carried = w3c.read(headers_of(message or {"headers": None}) or [])
+        known |= {parent.trace_id for parent in (carried.parent, *carried.others) if parent is not None}
+    return known
+
+
+def trace_of(span: Any, known: set[int]) -> str:
+    if span.parent is not None:
+        return "same as parent" if span.parent.trace_id == span.context.trace_id else "another than its parent"
+    return "known" if span.context.trace_id in known else "new"
+
+
 def in_order(links: list[dict[str, str]]) -> list[dict[str, str]]:
     return sorted(links, key=lambda link: (link["trace_id"], link["span_id"]))
+
+
+@pytest.mark.parametrize("vector", vectors("send.json"))
+def test_send(vector: Vector, finished: Callable[[], tuple[Any, ...]], policy: Callable[[Vector], None]) -> None:
+    headers = headers_of(vector)
+    span, sent = sent_by(vector, headers, finished, policy)
+    assert span == in_place(vector["expect"]["span"])
+    assert sent == headers_of(vector["expect"])
+    assert headers == headers_of(vector)
+
+
+@pytest.mark.parametrize("system", ["rabbitmq", "aws_sqs"])
+@pytest.mark.parametrize("vector", [each for each in vectors("send.json") if is_text(each.values[0])])
+def test_send_on_a_wire_of_text(
+    vector: Vector, system: str, finished: Callable[[], tuple[Any, ...]], policy: Callable[[Vector], None]
+) -> None:
+    def on_the_wire(headers: Headers | None) -> dict[str, Any]:
+        texts = {name: value.decode() for name, value in headers or () if value is not None}
+        if system == "rabbitmq":
+            return texts
+        return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
+
+    span, sent = sent_by(vector, on_the_wire(headers_of(vector)), finished, policy, system)
+    operation = {"rabbitmq": "publish", "aws_sqs": "send"}[system]
+    expected = in_place(vector["expect"]["span"])
+    assert span == (expected and expected | {"name": f"{operation} orders"})
+    assert sent == on_the_wire(headers_of(vector["expect"]))
+
+
+def sent_by(
+    vector: Vector,
+    headers: Any,
+    finished: Callable[[], tuple[Any, ...]],
+    policy: Callable[[Vector], None],
+    system: str = "kafka",
+) -> tuple[Vector | None, Any]:
+    """Return the span of the send, None for none, and the headers that it sends with placeholders for its ids."""
+    policy(vector["policy"])
+    with (
+        attached(ambient_of(vector["ambient"])),
+        processed_around(vector["processing"]) as handling,
+        send(vector["destination"], headers, system=system) as sending,
+    ):
+        pass
+    spans = [span for span in finished() if span.kind.name != "CONSUMER"]
+    if not spans:
+        return None, sending.headers
+    (span,) = spans
+    parent = None if span.parent is None else ids(span.parent)
+    shown = {
+        "name": span.name,
+        "kind": span.kind.name,
+        "parent": "process span" if handling and parent == ids(handling.get_span_context()) else parent,
+        "trace": trace_of(span, trace_ids(vector["ambient"], vector, vector["processing"])),
+        "tracestate": span.context.trace_state.to_header() or None,
+        "links": in_order([ids(link.context) for link in span.links]),
+    }
+    return shown, with_placeholders(sending.headers, span.context)
+
+
+def processed_around(vector: Vector | None) -> AbstractContextManager[Any]:
+    """Return the block of the message that is being processed, which gives its span; nothing for none."""
+    if vector is None:
+        return nullcontext()
+    return process(message_of({"destination": "orders", "partition": 3, "offset": 42, **vector}))
+
+
+def with_placeholders(headers: Any, span_context: SpanContext) -> Any:
+    own = w3c.format_traceparent(span_context.trace_id, span_context.span_id, span_context.trace_flags)
+    shown = "00-{trace_id}-{span_id}-{flags}"
+    if not isinstance(headers, dict):
+        return [(name, shown.encode() if value == own.encode() else value) for name, value in headers]
+    attribute = {"DataType": "String", "StringValue": own}
+    return {
+        name: shown if value == own else {**attribute, "StringValue": shown} if value == attribute else value
+        for name, value in headers.items()
+    }
+
+
+def in_place(span: Vector | None) -> Vector | None:
+    """Return an expected span with its links in the order in which they are compared."""
+    return span and span | {"links": in_order(span["links"])}
 
 
 @pytest.mark.parametrize("vector", vectors("forward.json"))

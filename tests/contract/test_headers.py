@@ -26,7 +26,8 @@ def processed(client: Client, topic: str, headers: list[tuple[str, bytes]]) -> S
     """The process span of a message that a plain client sent with these headers."""
     client.send_plain(topic, b"value", client.given(headers))
     with client.reader(topic) as reader, process(reader.one()) as span:
-        return span.get_span_context()
+        found: SpanContext = span.get_span_context()
+        return found
 
 
 def test_a_header_in_another_case_is_found(client: Client, topic: str, spans: Spans) -> None:

@@ -6,16 +6,17 @@ import re
 import pytest
 
 from tests.docs.pages import ROOT
-from unbroken.clients import rabbitmq_facts, sqs_facts
+from unbroken.clients.kafka.attributes import client_attributes
+from unbroken.clients.kafka.attributes import process_attributes as record_attributes
+from unbroken.clients.rabbitmq.attributes import process_attributes, server_attributes
+from unbroken.clients.sqs.messages import MESSAGE
+from unbroken.clients.sqs.queues import queue_attributes
 from unbroken.messaging import semconv
 
 SOURCE = ROOT / "src" / "unbroken"
 API = (ROOT / "docs" / "api.md").read_text()
 SEMANTICS = (ROOT / "docs" / "semantics.md").read_text()
 METRICS = (ROOT / "docs" / "howto" / "metrics.md").read_text()
-
-ALSO_PUBLIC = {"unbroken.messaging.message.register", "unbroken.messaging.message.MessageType"}
-"""The seam for messages of other types."""
 
 
 def listed(module: str) -> set[str]:
@@ -39,17 +40,22 @@ ALONE = {"quixstreams", "faust"}
 
 
 def public() -> set[str]:
-    modules = [f"unbroken.clients.{file.stem}" for file in (SOURCE / "clients").glob("*.py")]
+    # A client is a package, or still one module.
+    modules = [f"unbroken.clients.{path.stem}" for path in (SOURCE / "clients").iterdir() if path.stem[0] != "_"]
     modules += [
         f"unbroken.frameworks.{file.stem}" for file in (SOURCE / "frameworks").glob("*.py") if file.stem not in ALONE
     ]
     clients = {name for module in modules for name in listed(module)}
-    return listed("unbroken") | clients | classes("unbroken.errors") | classes("unbroken.testing") | ALSO_PUBLIC
+    return listed("unbroken") | clients | classes("unbroken.testing")
 
 
 def test_the_reference_has_every_public_name_and_no_other() -> None:
     shown = set(re.findall(r"^\.\. auto\w+:: (unbroken\.\S+)$", API, re.MULTILINE))
     assert shown == public()
+
+
+def test_every_error_is_a_public_name() -> None:
+    assert {name.replace(".errors.", ".") for name in classes("unbroken.errors")} <= listed("unbroken")
 
 
 def test_the_fixtures_on_the_testing_page_are_those_of_the_plugin() -> None:
@@ -64,22 +70,22 @@ def test_the_fixtures_on_the_testing_page_are_those_of_the_plugin() -> None:
 
 
 def test_the_attributes_on_the_page_are_those_of_a_process_span() -> None:
-    record = semconv.kafka_process("orders", 0, 1, "key", tombstone=True)
-    client = semconv.client("id", "group", "host:9092")
+    record = record_attributes("orders", 0, 1, "key", tombstone=True)
+    client = client_attributes("id", "group", "host:9092")
     assert rows(SEMANTICS, "on the process span") == {**record, **client, semconv.ERROR_TYPE: ""}.keys()
 
 
 def test_the_attributes_on_the_page_are_those_of_a_process_span_of_rabbitmq() -> None:
     headers = {"x-death": [{"count": 1, "queue": "orders", "reason": "expired"}], "x-delivery-count": 1}
-    message = rabbitmq_facts.processing("shop:orders:amq.gen-1", "orders", 1, True, headers, "1", "2")
-    wanted = {**message, **rabbitmq_facts.server("host", 5672)}
+    message = process_attributes("shop:orders:amq.gen-1", "orders", 1, True, headers, "1", "2")
+    wanted = {**message, **server_attributes("host", 5672)}
     assert rows(SEMANTICS, "on the process span of RabbitMQ") == wanted.keys()
 
 
 def test_the_attributes_on_the_page_are_those_of_a_process_span_of_sqs() -> None:
     message = {"MessageId": "1", "ReceiptHandle": "2", "Attributes": {"ApproximateReceiveCount": "1"}}
-    queue = sqs_facts.queue_attributes("https://sqs.eu-west-1.amazonaws.com/1/orders")
-    wanted = {**sqs_facts.MESSAGE.attributes(message), **queue}
+    queue = queue_attributes("https://sqs.eu-west-1.amazonaws.com/1/orders")
+    wanted = {**MESSAGE.attributes(message), **queue}
     assert rows(SEMANTICS, "on the process span of SQS") == wanted.keys()
 
 

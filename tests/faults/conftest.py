@@ -29,6 +29,6 @@ def cluster() -> Iterator[MockCluster]:
 def asyncio_clients() -> ModuleType:
     """The drop-in `AIOProducer` and `AIOConsumer`; an old confluent-kafka has none."""
     pytest.importorskip("confluent_kafka.aio")
-    from unbroken.clients import confluent_kafka_aio
+    from unbroken.clients.confluent_kafka import aio as confluent_kafka_aio
 
     return confluent_kafka_aio

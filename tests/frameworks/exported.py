@@ -10,9 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
-from opentelemetry import trace
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    MetricExporter,
+    MetricExportResult,
+    MetricsData,
+    PeriodicExportingMetricReader,
+)
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 
 _END = b"end\n"
 
@@ -46,11 +53,48 @@ class LinesExporter(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
+class MetricLinesExporter(MetricExporter):
+    """Writes each metric as the line of a span of kind METRIC."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._file = Path(path).open("ab", buffering=0)  # noqa: SIM115 - open as long as the process
+
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: object) -> MetricExportResult:
+        for resource in metrics_data.resource_metrics:
+            for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+                for point in metric.data.data_points:
+                    line = Exported(
+                        metric.name, "METRIC", "", "", None, None, dict(point.attributes or {}), [], [], 0, os.getpid()
+                    )
+                    self._file.write(json.dumps(asdict(line)).encode() + b"\n")
+        return MetricExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        return True
+
+    def shutdown(self, timeout_millis: float = 30_000, **_: object) -> None:
+        """Nothing is held back."""
+
+
 def export_to(path: str) -> None:
-    """Make this process write its spans to the pipe."""
+    """Make this process write its spans to the pipe, each as it ends."""
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(LinesExporter(path)))
     trace.set_tracer_provider(provider)
+
+
+NEVER = 3_600_000
+"""Milliseconds that no test takes."""
+
+
+def export_when_told(path: str) -> None:
+    """Make this process hold its spans and metrics back until it is told to export them, even when it exits."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(LinesExporter(path), schedule_delay_millis=NEVER))
+    trace.set_tracer_provider(provider)
+    reader = PeriodicExportingMetricReader(MetricLinesExporter(path), export_interval_millis=NEVER)
+    metrics.set_meter_provider(MeterProvider([reader], shutdown_on_exit=False))
 
 
 class Pipe:

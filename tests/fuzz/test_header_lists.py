@@ -1,12 +1,12 @@
 """No header list raises, loses a user's header, leaves a context behind or divides the fast path from the full reader.
 
-`UNBROKEN_FUZZ_SEED` repeats a run, `UNBROKEN_FUZZ_CASES` sets its length. The seed is in the name of what fails.
+The seed is the same each time, unless `UNBROKEN_FUZZ_SEED` sets another; `UNBROKEN_FUZZ_CASES` sets the length. CI runs the
+whole once, 200,000 cases. The seed is in the name of what fails.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,8 +31,8 @@ from unbroken.propagation import context as propagation
 from unbroken.propagation import w3c
 from unbroken.propagation.carriers import ATTRIBUTES, MAPPING, PAIRS, Carrier
 
-SEED = int(os.environ.get("UNBROKEN_FUZZ_SEED") or time.time_ns() % 2**32)
-CASES = int(os.environ.get("UNBROKEN_FUZZ_CASES") or 200_000)
+SEED = int(os.environ.get("UNBROKEN_FUZZ_SEED") or 20_261_201)
+CASES = int(os.environ.get("UNBROKEN_FUZZ_CASES") or 5_000)
 
 CONTEXT = extract([("traceparent", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"), ("baggage", b"new=1")])
 FIELDS = set(w3c.FIELDS)
@@ -103,7 +103,7 @@ def attributes(headers: list[Any]) -> dict[Any, Any]:
 def raised(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     """What the telemetry survived: nothing, or a test of ours hides a failure."""
     survived: list[BaseException] = []
-    for module in ("process", "send", "forward", "receive", "metrics"):
+    for module in ("scope", "send", "forward", "receive", "metrics"):
         monkeypatch.setattr(
             f"unbroken.messaging.{module}.log_internal_error", lambda where, error: survived.append(error)
         )

@@ -113,8 +113,13 @@ def test_a_batch_is_a_span_with_links(batch: Run) -> None:
     assert links == [span.id for span in batch.of("PRODUCER")][:3]
 
 
-def test_no_record_of_a_batch_is_current(batch: Run) -> None:
+def test_no_record_of_a_batch_is_current_beside_a_loop_over_it(batch: Run) -> None:
     assert all(span.parent == "" for span in batch.by_name["handle the batch"])
+
+
+@pytest.mark.parametrize("name", ["0", "1", "2"])
+def test_each_record_of_a_batch_is_handled_in_its_own_trace(batch: Run, name: str) -> None:
+    assert traced(batch, "zero-code-batch", name)
 
 
 def test_the_record_of_a_call_that_asks_for_one_is_current(batch: Run) -> None:

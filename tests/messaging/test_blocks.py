@@ -46,4 +46,4 @@ def test_an_object_can_be_entered_again_after_its_block(kind: str, record: Recor
 
 def test_a_correlation_that_there_is_not_is_an_error(record: Record) -> None:
     with pytest.raises(ValueError, match="correlation must be one of parent, link, not 'both'"):
-        process(record, correlation="both")  # type: ignore[arg-type]
+        process(record, correlation="both")  # type: ignore[call-overload]

@@ -40,8 +40,24 @@ def test_topics_are_chosen_by_patterns(rules: dict[str, Any], destination: str, 
     assert Policy(**rules).covers(destination) is covered
 
 
-def test_a_policy_without_patterns_is_not_selective() -> None:
-    assert [Policy().selective, Policy(only=("a",)).selective, Policy(ignore=("a",)).selective] == [False, True, True]
+@pytest.mark.parametrize(
+    "rules",
+    [
+        *({name: value} for name in ("spans", "settle", "message_key") for value in ("false", 0, None)),
+        *({name: value} for name in ("only", "ignore") for value in (None, 7, b"orders", {"a": 1}, ("",), ("a", None))),
+        {"correlation": None},
+        {"duplicates": ["last"]},
+    ],
+)
+def test_every_field_is_checked_and_the_error_names_it(rules: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(rules))):
+        Policy(**rules)
+
+
+def test_a_policy_shows_its_fields_and_no_others() -> None:
+    assert set(Policy.__dataclass_fields__) == {
+        *("correlation", "duplicates", "spans", "settle", "only", "ignore", "message_key")
+    }
 
 
 def test_configuring_gives_the_policy_before() -> None:

@@ -2,12 +2,13 @@
 
 import gc
 import os
+import queue
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -25,8 +26,9 @@ from opentelemetry.trace import Tracer
 from tests.messaging.conftest import UseProvider
 from tests.messaging.telemetry import TRACED, Finished, counts, creation, here, ids, linked, message, points
 from unbroken import process
+from unbroken.messaging import handed_out
 from unbroken.messaging.polled import PollScope, PollSwitch
-from unbroken.messaging.process import held
+from unbroken.messaging.scope import MessageScope
 
 SECOND = (("traceparent", b"00-" + b"3" * 32 + b"-" + b"4" * 16 + b"-01"),)
 
@@ -48,7 +50,7 @@ def tracer(use_provider: UseProvider) -> Tracer:
 def blocks_alive() -> int:
     """How many blocks of messages there are in the process, those of other tests too."""
     gc.collect()
-    return sum(isinstance(one, process) for one in gc.get_objects())
+    return sum(isinstance(one, MessageScope) for one in gc.get_objects())
 
 
 def elsewhere(call: Callable[..., Any], *args: Any) -> None:
@@ -208,7 +210,7 @@ def test_nothing_is_held_when_the_record_is_over(polling: PollSwitch, finished: 
     polled = PollScope(polling)
     polled.enter(message())
     polled.leave()
-    assert held == {}
+    assert handed_out._scopes == {}
 
 
 def test_nothing_becomes_current_where_instrumentation_is_suppressed(polling: PollSwitch, finished: Finished) -> None:
@@ -345,7 +347,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 from tests.messaging.telemetry import message
 from unbroken.messaging.polled import PollScope, PollSwitch
-from unbroken.messaging.process import held
 
 provider = TracerProvider()
 provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter(formatter=lambda span: span.name)))
@@ -420,6 +421,29 @@ class Ends(SpanProcessor):
         self.counts[ids(span.get_span_context())[1]] += 1
 
 
+class OwnThread:
+    """A thread with one context, in which calls are made one after the other: no pool, whose work is confined."""
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+            del call
+
+    def submit(self, call: Callable[..., Any], *args: Any) -> Future[Any]:
+        answer: Future[Any] = Future()
+        self._calls.put(lambda: answer.set_result(call(*args)))
+        return answer
+
+    def shutdown(self) -> None:
+        self._calls.put(None)
+        self._thread.join()
+
+
 class Consumers(RuleBasedStateMachine):
     """Several consumers in several threads, which poll and close in any order.
 
@@ -437,7 +461,7 @@ class Consumers(RuleBasedStateMachine):
         self.polling.start()
         self.consumers: list[PollScope | None] = [PollScope(self.polling) for _ in range(3)]
         self.current: dict[int, int] = {}  # consumer -> span id of its open record
-        self.threads = [ThreadPoolExecutor(1) for _ in range(2)]
+        self.threads = [OwnThread() for _ in range(2)]
         self.bases = [thread.submit(self._based, str(number)).result() for number, thread in enumerate(self.threads)]
         self.stacks: list[list[int]] = [[], []]
 
@@ -447,7 +471,8 @@ class Consumers(RuleBasedStateMachine):
         return base
 
     def _seen(self, thread: int) -> int:
-        return self.threads[thread].submit(lambda: here().span_id).result()
+        seen: int = self.threads[thread].submit(lambda: here().span_id).result()
+        return seen
 
     def _over(self, consumer: int) -> None:
         if (span := self.current.pop(consumer, None)) is not None:

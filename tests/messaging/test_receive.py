@@ -150,7 +150,7 @@ def test_what_is_no_message_is_a_mistake_of_the_program(messages: list[Any]) -> 
 def test_messages_that_can_be_read_only_once_are_a_mistake_of_the_program() -> None:
     messages = iter([message()])
     with pytest.raises(TypeError, match="only once"):
-        receive(messages)  # type: ignore[arg-type]
+        receive(messages)
     assert len(list(messages)) == 1
 
 

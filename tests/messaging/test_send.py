@@ -191,6 +191,14 @@ def test_headers_that_a_framework_has_not_passed_on_get_the_context_of_the_send_
     assert carried(inner.headers) == ids(finished()[0].context)
 
 
+@pytest.mark.parametrize(("outer", "inner"), [([("baggage", b"a=1")], None), (None, [("baggage", b"a=1")])])
+def test_baggage_alone_survives_both_sends_of_a_message(outer: Any, inner: Any, finished: Finished) -> None:
+    with send("orders", outer), send("orders", inner) as sending:
+        pass
+    assert dict(sending.headers)["baggage"] == b"a=1"
+    assert carried(sending.headers) == ids(finished()[0].context)
+
+
 def test_a_context_of_the_application_is_kept_by_both_sends_of_a_message(finished: Finished) -> None:
     with attached(extract(list(TRACED))), send("orders", OTHERS) as outer, send("orders", outer.headers) as inner:
         pass
@@ -244,7 +252,7 @@ def test_without_spans_a_context_in_the_headers_stays(finished: Finished, use_po
 
 def test_headers_of_another_shape_are_a_mistake_of_the_program() -> None:
     with pytest.raises(UnknownCarrier):
-        send("orders", 7).__enter__()
+        send("orders", 7).__enter__()  # type: ignore[call-overload]
 
 
 def test_a_block_can_be_entered_again(finished: Finished) -> None:

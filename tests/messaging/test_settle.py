@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -25,9 +26,14 @@ QUEUE = {"messaging.system": "rabbitmq", "messaging.destination.name": "orders"}
 def receipts_are_offsets(alter: Callable[..., None]) -> Iterator[None]:
     """The messages of these tests are settled by their offsets; nothing is remembered of other tests."""
     alter(message(), receipt=offset_of)
-    receipts._remembered.clear()
+    forget_all()
     yield
-    receipts._remembered.clear()
+    forget_all()
+
+
+def forget_all() -> None:
+    for offset in range(receipts.MAX_REMEMBERED + 10):
+        receipts.recall(offset)
 
 
 def offset_of(one: Any) -> int:
@@ -112,13 +118,60 @@ def test_of_a_message_of_which_nothing_is_known_there_is_no_span(finished: Finis
 def test_a_message_that_was_settled_in_its_block_is_not_remembered(finished: Finished) -> None:
     with process(message()):
         acknowledge(7)
-    assert receipts._remembered == {}
+    assert receipts.recall(7) is None
 
 
 def test_what_is_never_settled_makes_room(finished: Finished) -> None:
-    for offset in range(receipts.MAX_REMEMBERED + 10):
+    offsets = range(receipts.MAX_REMEMBERED + 10)
+    for offset in offsets:
         receipts.remember(offset, trace.INVALID_SPAN_CONTEXT, "orders")
-    assert list(receipts._remembered) == list(range(10, receipts.MAX_REMEMBERED + 10))
+    known = [offset for offset in offsets if receipts.recall(offset) is not None]
+    assert known == list(offsets[10:])
+
+
+def test_where_the_policy_has_no_settle_spans_nothing_is_remembered(
+    finished: Finished, use_policy: Callable[..., None]
+) -> None:
+    use_policy(settle=False)
+    with process(message()):
+        pass
+    assert receipts.recall(7) is None
+
+
+def test_the_receipts_of_a_channel_are_found_up_to_a_tag() -> None:
+    for channel in ("one", "other"):
+        for tag in (3, 1, 2, 2):
+            receipts.remember(receipts.ChannelReceipt(channel, tag), trace.INVALID_SPAN_CONTEXT, "orders")
+    assert receipts.remembered_up_to("one", 2) == [("one", 1), ("one", 2)]
+    assert receipts.recall(receipts.ChannelReceipt("one", 1)) is not None
+    assert receipts.remembered_up_to("one", 0) == [("one", 2), ("one", 3)]
+    for channel in ("one", "other"):
+        for receipt in receipts.remembered_up_to(channel, 0):
+            receipts.recall(receipt)
+        assert receipts.remembered_up_to(channel, 0) == []
+
+
+def test_the_receipts_of_a_channel_make_room_too() -> None:
+    for tag in range(1, receipts.MAX_REMEMBERED + 11):
+        receipts.remember(receipts.ChannelReceipt("one", tag), trace.INVALID_SPAN_CONTEXT, "orders")
+    found = receipts.remembered_up_to("one", 0)
+    assert [receipt.tag for receipt in found] == list(range(11, receipts.MAX_REMEMBERED + 11))
+    for receipt in found:
+        receipts.recall(receipt)
+
+
+def test_threads_that_remember_and_recall_lose_no_receipt_of_another() -> None:
+    def work(channel: int) -> int:
+        found = 0
+        for tag in range(1, 500):
+            receipts.remember(receipts.ChannelReceipt(channel, tag), trace.INVALID_SPAN_CONTEXT, "orders")
+            if not tag % 10:
+                batch = receipts.remembered_up_to(channel, tag)
+                found += sum(receipts.recall(receipt) is not None for receipt in batch)
+        return found + sum(receipts.recall(receipt) is not None for receipt in receipts.remembered_up_to(channel, 0))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(8))) == [499] * 8
 
 
 def test_an_unsampled_message_is_settled_without_a_span(finished: Finished) -> None:

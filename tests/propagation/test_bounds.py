@@ -138,7 +138,7 @@ def test_whatever_holds_the_pairs_is_bounded(shape: Callable[[Any], Any]) -> Non
 def test_the_fast_path_and_the_full_reader_agree_however_many_headers_there_are(count: int) -> None:
     headers = [*(("user", b"") for _ in range(count)), PARENT]
     origin = context.full_extract(headers)
-    assert context.extract_origin(headers) == origin
+    assert context.extract_origin(headers)._replace(baggage={}) == origin
     assert origin.span_context is not None
     assert origin.span_context.span_id == SPAN_ID
 

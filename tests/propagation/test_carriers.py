@@ -69,11 +69,13 @@ def test_a_field_is_replaced_wherever_it_stands_and_however_it_is_written(
 
 
 def test_a_field_named_by_a_bytearray_is_replaced_as_it_is_read(context: Context) -> None:
-    assert inject([(bytearray(b"traceparent"), OLD)], context=context) == [FIELD]
+    headers: Any = [(bytearray(b"traceparent"), OLD)]
+    assert inject(headers, context=context) == [FIELD]
 
 
 def test_a_field_of_a_mapping_is_replaced_whatever_its_case(context: Context) -> None:
-    assert inject({"Traceparent": "old", b"traceparent": b"old"}, context=context) == {"traceparent": NEW.decode()}
+    headers: Any = {"Traceparent": "old", b"traceparent": b"old"}
+    assert inject(headers, context=context) == {"traceparent": NEW.decode()}
 
 
 def test_fields_of_another_context_do_not_stay_beside_the_new_ones(context: Context) -> None:
@@ -88,7 +90,8 @@ def test_headers_keep_their_order_and_their_duplicates(context: Context) -> None
 
 @pytest.mark.parametrize("odd", [None, 7, (), "", object(), {}, {"a": 1}, [], [None, None], ((1, 2), 3)])
 def test_what_is_no_pair_stays_where_it_is(odd: object, context: Context) -> None:
-    assert inject([("traceparent", OLD), odd, ("a", b"1")], context=context) == [odd, ("a", b"1"), FIELD]
+    headers: Any = [("traceparent", OLD), odd, ("a", b"1")]
+    assert inject(headers, context=context) == [odd, ("a", b"1"), FIELD]
 
 
 def test_a_pair_that_raises_when_looked_at_stays_where_it_is(context: Context) -> None:
@@ -96,7 +99,7 @@ def test_a_pair_that_raises_when_looked_at_stays_where_it_is(context: Context) -
         def __getitem__(self, index: int) -> object:
             raise RuntimeError("do not touch")
 
-    hostile = Hostile()
+    hostile: Any = Hostile()
     assert inject([hostile], context=context) == [hostile, FIELD]
 
 
@@ -109,7 +112,8 @@ def test_another_shape_is_a_mistake_of_the_program(headers: object) -> None:
 
 
 def test_inject_and_extract_say_so_too() -> None:
-    for function in (inject, extract):
+    functions: list[Any] = [inject, extract]
+    for function in functions:
         with pytest.raises(UnknownCarrier):
             function(7)
 
@@ -153,7 +157,7 @@ def test_the_wire_says_what_empty_headers_become(wire: Any, headers: Any, expect
 
 def test_an_unknown_wire_is_a_mistake_of_the_program(context: Context) -> None:
     with pytest.raises(ValueError, match="wire must be one of kafka, amqp, sqs, not 'jms'"):
-        inject({}, context=context, wire="jms")  # type: ignore[arg-type]
+        inject({}, context=context, wire="jms")  # type: ignore[call-overload]
 
 
 def test_ten_attributes_stay_as_they_are(context: Context) -> None:

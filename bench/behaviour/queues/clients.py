@@ -94,9 +94,9 @@ class Pika:
     def _opened(self) -> Any:
         channel = self._connection.channel()
         if self._ours:
-            from unbroken.clients.pika import traced_channel
+            from unbroken.clients.pika import instrument
 
-            channel = traced_channel(channel)
+            channel = instrument(channel)
         return channel
 
     async def consume(self, queue: str, count: int, handler: Handler) -> None:

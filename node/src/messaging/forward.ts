@@ -85,12 +85,9 @@ function named(headers: Headers): ReadonlyMap<string, unknown> {
 }
 
 function firstOrigin(known: unknown, creation: SpanContext | null): string | null {
-  try {
-    const { traceId, spanId, flags } = parseTraceparent(known);
-    return formatTraceparent(traceId, spanId, flags);
-  } catch {
-    return creation === null ? null : formatTraceparent(creation.traceId, creation.spanId, creation.traceFlags);
-  }
+  const first = parseTraceparent(known);
+  if (first !== null) return formatTraceparent(first.traceId, first.spanId, first.flags);
+  return creation === null ? null : formatTraceparent(creation.traceId, creation.spanId, creation.traceFlags);
 }
 
 /** Returns the attempts so far; what is no count of at most nine digits is none. */

@@ -8,6 +8,7 @@ import {
   type MeterProvider,
 } from "@opentelemetry/api";
 import { survived } from "../log.js";
+import type { Malformed } from "../propagation/read.js";
 import { VERSION } from "../version.js";
 import { errorType, type Failure } from "./failure.js";
 import * as semconv from "./semconv.js";
@@ -61,13 +62,13 @@ export function add(counter: Counter, amount: number, attributes: Attributes): v
   }
 }
 
-/** Counts each malformed field of a carrier. Never throws. */
-export function countMalformed(fields: readonly string[]): void {
-  if (fields.length === 0) return;
+/** Counts the malformed fields of a carrier, each once with its number. Never throws. */
+export function countMalformed(fields: Malformed): void {
+  if (fields.size === 0) return;
   const found = instruments();
   if (found === null) return;
-  for (const field of fields) {
-    add(found.malformed, 1, { [semconv.SYSTEM]: "kafka", [semconv.MALFORMED_FIELD]: field });
+  for (const [field, times] of fields) {
+    add(found.malformed, times, { [semconv.SYSTEM]: "kafka", [semconv.MALFORMED_FIELD]: field });
   }
 }
 
@@ -78,9 +79,8 @@ export function withError(attributes: Attributes, failure: Failure | null): Attr
 
 /** Returns how many seconds ago a timestamp (milliseconds since the epoch) was, never negative; null for none. */
 export function secondsSince(timestamp: unknown): number | null {
-  if (timestamp === null || timestamp === undefined || timestamp === "") return null;
-  const milliseconds = Number(timestamp);
-  return milliseconds >= 0 ? Math.max(0, Date.now() - milliseconds) / 1000 : null;
+  const milliseconds = semconv.countOf(timestamp);
+  return milliseconds === null ? null : Math.max(0, Date.now() - milliseconds) / 1000;
 }
 
 function made(current: MeterProvider): Instruments | null {

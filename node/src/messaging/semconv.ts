@@ -34,6 +34,11 @@ export const MALFORMED_FIELD = "unbroken.carrier.field";
 /** Boundaries of the duration histograms, in seconds. */
 export const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
+/** Characters of a text that comes from a message, as an attribute. */
+const MAX_TEXT = 1024;
+const LONE_SURROGATES = /\p{Surrogate}/gu;
+const DIGITS = /^[0-9]{1,16}$/;
+
 const VARYING = [PARTITION, KAFKA_OFFSET, KAFKA_KEY, KAFKA_TOMBSTONE];
 const ON_METRICS = [OPERATION_NAME, SYSTEM, DESTINATION, GROUP, SERVER_ADDRESS, SERVER_PORT];
 
@@ -111,8 +116,8 @@ export function place(partition: unknown, offset: unknown): Attributes {
 /** Returns the attributes of a client: its id, its consumer group, and its server, when there is only one. */
 export function clientAttributes(facts: ConsumerFacts): Attributes {
   const attributes: Attributes = {};
-  if (facts.clientId !== undefined && facts.clientId !== "") attributes[CLIENT_ID] = facts.clientId;
-  if (facts.group !== undefined && facts.group !== "") attributes[GROUP] = facts.group;
+  if (isText(facts.clientId)) attributes[CLIENT_ID] = facts.clientId;
+  if (isText(facts.group)) attributes[GROUP] = facts.group;
   const servers = typeof facts.server === "string" ? facts.server.split(",") : (facts.server ?? []);
   const [server, ...others] = servers;
   if (server === undefined || others.length > 0) return attributes;
@@ -131,14 +136,32 @@ function operationOn(topic: string, operation: "process" | "send"): Attributes {
 }
 
 function addPlace(attributes: Attributes, partition: unknown, offset: unknown): void {
-  if (typeof partition === "number" && partition >= 0) attributes[PARTITION] = partition.toString();
-  const number = offset === undefined || offset === null || offset === "" ? -1 : Number(offset);
-  if (number >= 0) attributes[KAFKA_OFFSET] = number;
+  const place = typeof partition === "number" ? countOf(partition) : null;
+  if (place !== null) attributes[PARTITION] = place.toString();
+  const position = countOf(offset);
+  if (position !== null) attributes[KAFKA_OFFSET] = position;
+}
+
+/** Returns a whole number that is not negative, from text too; null for what is none, or is held only nearly. */
+export function countOf(value: unknown): number | null {
+  if (typeof value !== "number" && (typeof value !== "string" || !DIGITS.test(value))) return null;
+  const number = Number(value);
+  return Number.isSafeInteger(number) && number >= 0 ? number : null;
+}
+
+/** Returns text as every exporter takes it: at most 1024 characters (code points), no half of a surrogate pair. */
+function exportable(text: string): string {
+  const kept = text.length <= MAX_TEXT ? text : [...text.slice(0, 2 * MAX_TEXT)].slice(0, MAX_TEXT).join("");
+  return kept.replace(LONE_SURROGATES, "\ufffd");
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
 }
 
 function addContent(attributes: Attributes, record: RecordFacts): void {
   const key = record.key === null || !inForce().messageKey ? null : utf8(record.key);
-  if (key !== null) attributes[KAFKA_KEY] = key;
+  if (key !== null) attributes[KAFKA_KEY] = exportable(key);
   if (record.tombstone) attributes[KAFKA_TOMBSTONE] = true;
 }
 

@@ -1,6 +1,14 @@
-import { SpanKind, type Attributes, type Context, type Link, type Span, type SpanContext } from "@opentelemetry/api";
+import {
+  propagation,
+  SpanKind,
+  type Attributes,
+  type Context,
+  type Link,
+  type Span,
+  type SpanContext,
+} from "@opentelemetry/api";
 import { survived } from "../log.js";
-import { fieldsOf, isSame, isSuppressed, originOf, spanContextIn } from "../propagation/context.js";
+import { fieldsOf, isSame, isSuppressed, originOf, spanContextIn, type Origin } from "../propagation/context.js";
 import { active } from "../propagation/current.js";
 import { NO_NAMES, replaced, type Headers, type OutgoingHeaders } from "../propagation/headers.js";
 import { endSpan, type Failure } from "./failure.js";
@@ -37,6 +45,7 @@ export interface Outgoing {
  *
  * When the headers hold a context already: without a current span it is the parent, and replaced. Of the current trace,
  * or of the message that is being processed, it is replaced. Any other is kept, as the application wants it, and linked.
+ * Baggage without a context survives unless baggage is current.
  *
  * @param describe - returns the attributes of the span; called only when somebody observes the message.
  */
@@ -47,7 +56,7 @@ export function sendOne(message: Outgoing, describe: () => Attributes): SendingO
     const origin = originOf(message.headers, inForce().duplicates, ambient);
     const parent = spanContextIn(ambient);
     const kept = parent !== null && isForeign(origin.spanContext, parent, ambient) ? origin.spanContext : null;
-    const around = parent === null && origin.spanContext !== null ? origin.context : ambient;
+    const around = contextAround(origin, ambient);
     const span = started(
       around,
       kept === null ? SpanKind.PRODUCER : SpanKind.CLIENT,
@@ -79,18 +88,21 @@ export function sendAll(
     if (traced.length === 0) return null;
     const parent = spanContextIn(ambient);
     const kept = new Map<Outgoing, SpanContext>();
+    const changed = new Map<Outgoing, Context>();
     for (const message of traced) {
-      const { spanContext } = originOf(message.headers, inForce().duplicates, ambient);
-      if (spanContext === null) continue;
-      if (parent === null || isForeign(spanContext, parent, ambient)) kept.set(message, spanContext);
+      const origin = originOf(message.headers, inForce().duplicates, ambient);
+      const { spanContext } = origin;
+      const isKept = spanContext !== null && (parent === null || isForeign(spanContext, parent, ambient));
+      if (isKept) kept.set(message, spanContext);
+      else changed.set(message, contextAround(origin, ambient));
     }
     const describeTraced = (): Attributes => describe(traced);
     const kind = kept.size < traced.length ? SpanKind.PRODUCER : SpanKind.CLIENT;
     const span = started(ambient, kind, [...kept.values()], describeTraced);
-    const changed = new Set(traced.filter((message) => !kept.has(message)));
-    const headers = messages.map((message) =>
-      changed.has(message) ? carrying(message.headers, ambient, span, false) : null,
-    );
+    const headers = messages.map((message) => {
+      const around = changed.get(message);
+      return around === undefined ? null : carrying(message.headers, around, span, false);
+    });
     return { headers, end: ending(span, traced.length, describeTraced) };
   } catch (error) {
     survived("send", error);
@@ -100,6 +112,15 @@ export function sendAll(
 
 function isTraced(message: Outgoing, ambient: Context): boolean {
   return !isSuppressed(ambient) && covers(message.topic);
+}
+
+/**
+ * Returns the context in which a message with such headers is sent: theirs where no span is current; the current one where
+ * it has a span, with their baggage where they hold nothing else and no baggage is current.
+ */
+function contextAround(origin: Origin, ambient: Context): Context {
+  if (origin.spanContext !== null) return spanContextIn(ambient) === null ? origin.context : ambient;
+  return propagation.getBaggage(ambient)?.getAllEntries().length ? ambient : origin.context;
 }
 
 function carrying(headers: Headers, around: Context, span: Span | null, isEmpty: boolean): OutgoingHeaders {

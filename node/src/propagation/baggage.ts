@@ -1,8 +1,10 @@
 import { baggageEntryMetadataFromString, propagation, type Baggage, type BaggageEntry } from "@opentelemetry/api";
-import { InvalidHeader, listMembers, octets, trimmed } from "./octets.js";
+import { listMembers, octets, trimmed } from "./octets.js";
 
 const MAX_MEMBERS = 64;
 const MAX_LENGTH = 8192;
+/** Stands for a header that is no text: a member, and a malformed one. */
+const NO_MEMBER = "=";
 
 // W3C Baggage, section 3.3.1.   baggage-octet = %x21 / %x23-2B / %x2D-3A / %x3C-5B / %x5D-7E
 const NAME = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
@@ -16,10 +18,10 @@ const PROPERTY = new RegExp(`^[ \\t]*${NAME}[ \\t]*(?:=[ \\t]*(?:${VALUE}[ \\t]*
 const PLAIN_IN_VALUE = /^[!#$&'()*\-./0-9:<=>?@A-Z[\]^_`a-z{|}~]*$/;
 const PLAIN_IN_NAME = /^[!#$&'*\-.0-9A-Z^_`a-z|~]*$/;
 
-/** What all `baggage` headers of a carrier hold, and what had to be left out. */
+/** What all `baggage` headers of a carrier hold, and how often something had to be left out. */
 export interface ReadBaggage {
   readonly members: ReadonlyMap<string, Member>;
-  readonly problems: readonly InvalidHeader[];
+  readonly malformed: number;
 }
 
 /** The decoded value of a member, and the text after its first `;`, as received. */
@@ -28,33 +30,28 @@ export interface Member {
   readonly properties: string;
 }
 
-/** Returns the members of all headers; one that breaks the grammar is left out alone. */
+/**
+ * Returns the members of all headers; one that breaks the grammar is left out alone, as is a header that is no text.
+ * Reading stops at the first that does not fit into 64 members, empty ones too, and 8192 bytes.
+ */
 export function parseBaggage(values: readonly unknown[]): ReadBaggage {
   const members = new Map<string, Member>();
-  const problems: InvalidHeader[] = [];
+  let malformed = 0;
   let count = 0;
   let length = 0;
   for (const value of values) {
-    let header: string;
-    try {
-      header = octets("baggage", value);
-    } catch (problem) {
-      problems.push(problem as InvalidHeader);
-      continue;
-    }
-    for (const text of listMembers(header)) {
+    const header = octets(value);
+    for (const text of header === null ? [NO_MEMBER] : listMembers(header)) {
       count += 1;
       length += text.length + (count > 1 ? 1 : 0);
-      if (count > MAX_MEMBERS || length > MAX_LENGTH) {
-        problems.push(new InvalidHeader("baggage", "more than 64 members or 8192 bytes"));
-        return { members, problems };
-      }
+      if (count > MAX_MEMBERS || length > MAX_LENGTH) return { members, malformed: malformed + 1 };
+      if (text === "") continue;
       const found = parseMember(text);
-      if (found instanceof InvalidHeader) problems.push(found);
+      if (found === null) malformed += 1;
       else members.set(...found);
     }
   }
-  return { members, problems };
+  return { members, malformed };
 }
 
 /** Returns what OpenTelemetry keeps in a context for these members. */
@@ -87,13 +84,12 @@ export function formatBaggage(baggage: Baggage): string {
   return texts.join(",");
 }
 
-function parseMember(text: string): [string, Member] | InvalidHeader {
+/** Returns the name and the value of a member, null when it breaks the grammar. */
+function parseMember(text: string): [string, Member] | null {
   const match = MEMBER.exec(text);
-  if (match === null) return new InvalidHeader("baggage", "a member is not name=value in the characters allowed");
+  if (match === null) return null;
   const [, name = "", value = "", properties] = match;
-  if (properties !== undefined && !areProperties(properties)) {
-    return new InvalidHeader("baggage", "a property is not name or name=value");
-  }
+  if (properties !== undefined && !areProperties(properties)) return null;
   return [unquoted(name), { value: unquoted(value), properties: trimmed(properties ?? "") }];
 }
 

@@ -15,7 +15,7 @@ import { baggageOf, formatBaggage } from "./baggage.js";
 import { active } from "./current.js";
 import { headersOf, NO_NAMES, replaced, type Fields, type Headers, type OutgoingHeaders } from "./headers.js";
 import { extractForeign, injectForeign, inUse } from "./propagators.js";
-import { read, type Duplicates } from "./read.js";
+import { read, type Duplicates, type Malformed } from "./read.js";
 import { formatTraceparent, RANDOM, type TraceParent } from "./traceparent.js";
 import { formatTracestate, LevelTwoState } from "./tracestate.js";
 
@@ -25,8 +25,8 @@ export interface Origin {
   readonly spanContext: SpanContext | null;
   /** Other creation contexts that the headers name. */
   readonly others: readonly SpanContext[];
-  /** The fields that were malformed, each as often as it is counted. */
-  readonly malformed: readonly string[];
+  /** How often each malformed field is counted. */
+  readonly malformed: Malformed;
   /** Whether the headers hold no propagation field, so that there is nothing to replace in them. */
   readonly isEmpty: boolean;
   /** The context that was given, with creation context and baggage. */
@@ -39,6 +39,7 @@ const RANDOM_KEY = createContextKey("unbroken-random-trace");
 const SUPPRESSED_KEY = createContextKey("OpenTelemetry SDK Context Key SUPPRESS_TRACING");
 const W3C_NAMES: ReadonlySet<string> = new Set(["traceparent", "tracestate", "baggage"]);
 const NONE: readonly never[] = [];
+const NO_FIELDS: Malformed = new Map();
 const BAGGAGE_NAMES: ReadonlySet<string> = new Set(["baggage"]);
 
 /**
@@ -62,7 +63,7 @@ export function originOf(headers: Headers, duplicates: Duplicates, base: Context
     return used.foreign ? foreignOrigin(headers, duplicates, base) : w3cOrigin(headers, duplicates, base, used);
   } catch (error) {
     survived("extract", error);
-    return { spanContext: null, others: [], malformed: ["foreign"], isEmpty: false, context: base };
+    return { spanContext: null, others: [], malformed: new Map([["foreign", 1]]), isEmpty: false, context: base };
   }
 }
 
@@ -131,7 +132,7 @@ function w3cOrigin(
   used: { readonly trace: boolean; readonly baggage: boolean },
 ): Origin {
   const carried = read(headers, duplicates);
-  if (carried.isEmpty) return { spanContext: null, others: NONE, malformed: NONE, isEmpty: true, context: base };
+  if (carried.isEmpty) return { spanContext: null, others: NONE, malformed: NO_FIELDS, isEmpty: true, context: base };
   let context = base;
   let spanContext: SpanContext | null = null;
   if (used.trace && carried.parent !== null) {
@@ -141,7 +142,7 @@ function w3cOrigin(
   }
   if (used.baggage && carried.baggage.size > 0) context = propagation.setBaggage(context, baggageOf(carried.baggage));
   const others = used.trace ? carried.others.map((other) => remote(other)) : [];
-  return { spanContext, others, malformed: carried.problems.map((problem) => problem.field), isEmpty: false, context };
+  return { spanContext, others, malformed: carried.malformed, isEmpty: false, context };
 }
 
 function foreignOrigin(headers: Headers, duplicates: Duplicates, base: Context): Origin {
@@ -149,7 +150,7 @@ function foreignOrigin(headers: Headers, duplicates: Duplicates, base: Context):
   // What a propagator leaves of the context that it was given is not what it has found.
   const found = trace.getSpanContext(context);
   const isFound = found !== undefined && found !== trace.getSpanContext(base) && isSpanContextValid(found);
-  return { spanContext: isFound ? found : null, others: NONE, malformed: NONE, isEmpty: false, context };
+  return { spanContext: isFound ? found : null, others: NONE, malformed: NO_FIELDS, isEmpty: false, context };
 }
 
 function remote(parent: TraceParent, state?: ReadonlyMap<string, string>): SpanContext {

@@ -12,7 +12,7 @@ export type OutgoingHeaders = Record<string, HeaderValue | HeaderValue[] | undef
 /** Propagation fields in the order in which they are written. */
 export type Fields = readonly (readonly [name: string, value: string])[];
 
-/** The values of the propagation fields of a carrier, in order. */
+/** The values of the propagation fields of a carrier that are looked at, in order. */
 export interface FieldValues {
   readonly traceparent: unknown[];
   readonly tracestate: unknown[];
@@ -21,6 +21,10 @@ export interface FieldValues {
   readonly ce_tracestate: unknown[];
 }
 
+/** Values of `traceparent` that are looked at, the newest: as many links as the SDK of OpenTelemetry keeps of a span. */
+const MAX_PARENTS = 128;
+/** Headers of `tracestate` and of `baggage` that are looked at, the first. */
+const MAX_LISTS = 64;
 const INITIALS = new Set("tTbBcC");
 export const NO_NAMES: ReadonlySet<string> = new Set();
 const NO_HEADERS: Headers = {};
@@ -40,13 +44,26 @@ export function headersOf(headers: unknown): Headers {
 export function fieldValues(headers: Headers): FieldValues | null {
   let found: FieldValues | null = null;
   for (const name of Object.keys(headers)) {
-    if (!INITIALS.has(name.charAt(0))) continue; // one letter of every other header is enough
+    // The length, and one letter, of every other header are enough.
+    if (!isLengthOfField(name.length) || !INITIALS.has(name.charAt(0))) continue;
     const field = name.toLowerCase();
     if (!isField(field)) continue;
     found ??= { traceparent: [], tracestate: [], baggage: [], ce_traceparent: [], ce_tracestate: [] };
-    for (const value of valuesOf(headers[name])) found[field].push(value);
+    const values = valuesOf(headers[name]);
+    if (field.endsWith("traceparent")) addNewest(values, found[field]);
+    else addFirst(values, found[field]);
   }
   return found;
+}
+
+function addNewest(values: readonly unknown[], found: unknown[]): void {
+  found.push(...values.slice(-MAX_PARENTS));
+  found.splice(0, found.length - MAX_PARENTS);
+}
+
+/** Adds the first values and one more, which shows that something was left out. */
+function addFirst(values: readonly unknown[], found: unknown[]): void {
+  found.push(...values.slice(0, MAX_LISTS + 1 - found.length));
 }
 
 /** Returns the values of a header, one or many; a null is a value. */
@@ -75,6 +92,10 @@ function without(headers: Headers, names: ReadonlySet<string>): Record<string, u
 function put(headers: Record<string, unknown>, name: string, value: unknown): void {
   if (name !== "__proto__") headers[name] = value;
   else Object.defineProperty(headers, name, { value, configurable: true, enumerable: true, writable: true });
+}
+
+function isLengthOfField(length: number): boolean {
+  return length === 7 || length === 10 || length === 11 || length === 13 || length === 14;
 }
 
 function isField(name: string): name is keyof FieldValues {

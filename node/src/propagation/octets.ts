@@ -1,15 +1,3 @@
-/** A propagation field that breaks its grammar: which, and why. */
-export class InvalidHeader extends Error {
-  override readonly name = "InvalidHeader";
-
-  constructor(
-    readonly field: string,
-    reason: string,
-  ) {
-    super(`${field}: ${reason}`);
-  }
-}
-
 /** Headers in a shape that no client takes. */
 export class UnknownCarrier extends TypeError {
   override readonly name = "UnknownCarrier";
@@ -24,20 +12,16 @@ const TAB = 0x09;
 const NOT_ASCII = /[^\0-\x7f]/;
 
 /**
- * Returns the octets of a header, one character each, without the white space around them; none for a null.
- *
- * @throws InvalidHeader for text beyond ASCII, and for what is neither octets nor text.
+ * Returns the octets of a header, one character each, without the white space around them; an empty text for a null, and
+ * null for text beyond ASCII and for what is neither octets nor text.
  */
-export function octets(field: string, value: unknown): string {
+export function octets(value: unknown): string | null {
   if (value === null || value === undefined) return "";
-  if (typeof value === "string") {
-    if (NOT_ASCII.test(value)) throw new InvalidHeader(field, "not ASCII");
-    return trimmed(value);
-  }
+  if (typeof value === "string") return NOT_ASCII.test(value) ? null : trimmed(value);
   if (Buffer.isBuffer(value)) return trimmed(value.toString("latin1"));
   if (value instanceof Uint8Array)
     return trimmed(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("latin1"));
-  throw new InvalidHeader(field, "neither octets nor text");
+  return null;
 }
 
 /** Returns the text without spaces and tabs around it; a regular expression for this is quadratic. */
@@ -49,14 +33,13 @@ export function trimmed(text: string): string {
   return start === 0 && end === text.length ? text : text.slice(start, end);
 }
 
-/** Yields the list-members between commas, without white space around them; empty ones are skipped. */
+/** Yields the list-members between commas, without white space around them; an empty header is one empty member. */
 export function* listMembers(header: string): Generator<string> {
   let start = 0;
-  while (start < header.length) {
+  while (start <= header.length) {
     const comma = header.indexOf(",", start);
     const end = comma === -1 ? header.length : comma;
-    const member = trimmed(header.slice(start, end));
-    if (member !== "") yield member;
+    yield trimmed(header.slice(start, end));
     start = end + 1;
   }
 }

@@ -11,6 +11,7 @@ export interface Propagators {
 
 /** Without a global propagator the context travels all the same. */
 const W3C: Propagators = { trace: true, baggage: true, foreign: false };
+const MAX_SHOWN = 128;
 const FOREIGN: Propagators = { trace: false, baggage: false, foreign: true };
 
 /** Returns what the global propagator amounts to, judged by the fields that it says it writes. */
@@ -29,10 +30,7 @@ export function inUse(): Propagators {
 
 /** Returns the context with what the global propagator finds in the headers. May throw what the propagator throws. */
 export function extractForeign(headers: Headers, duplicates: Duplicates, base: Context): Context {
-  const texts = textsOf(headers);
-  // Propagators take the first of several values.
-  if (duplicates === "last") for (const values of texts.values()) values.reverse();
-  return propagation.extract(base, texts, GETTER);
+  return propagation.extract(base, new HeaderTexts(headers, duplicates), GETTER);
 }
 
 /** Returns the fields that the global propagator writes, and the names that they replace; nothing when it throws. */
@@ -50,30 +48,58 @@ const COLLECTOR: TextMapSetter<Map<string, string>> = {
   },
 };
 
-const GETTER: TextMapGetter<ReadonlyMap<string, string[]>> = {
-  get(carrier, key) {
-    const values = carrier.get(key.toLowerCase());
-    return values?.length === 1 ? values[0] : values;
-  },
-  keys(carrier) {
-    return [...carrier.keys()];
-  },
-};
+/**
+ * The headers of a message as a propagator other than W3C reads them: a value that is not UTF-8 is none, and of several
+ * values of a name that which counts comes first, as propagators take the first.
+ *
+ * A header is found by its name, whatever its case, wherever it stands. A propagator that looks through the names is shown
+ * 128 of them, and as many values of a name: it may do anything with each, and a message may have tens of thousands.
+ */
+class HeaderTexts {
+  readonly #headers: Headers;
+  readonly #isNewestFirst: boolean;
+  readonly #names: readonly string[];
+  /** The names that are shown, by their lower case. */
+  readonly #shown = new Map<string, string[]>();
 
-/** Returns the headers as text by their lower-case names; a value that is not UTF-8 is no value for a propagator. */
-function textsOf(headers: Headers): Map<string, string[]> {
-  const texts = new Map<string, string[]>();
-  for (const name of Object.keys(headers)) {
-    for (const value of valuesOf(headers[name])) {
-      const text = utf8(value);
-      if (text === null) continue;
-      const known = texts.get(name.toLowerCase());
-      if (known === undefined) texts.set(name.toLowerCase(), [text]);
-      else known.push(text);
+  constructor(headers: Headers, duplicates: Duplicates) {
+    this.#headers = headers;
+    this.#isNewestFirst = duplicates === "last";
+    this.#names = Object.keys(headers);
+    for (const name of this.#those(this.#names)) {
+      const known = this.#shown.get(name.toLowerCase());
+      if (known === undefined) this.#shown.set(name.toLowerCase(), [name]);
+      else known.push(name);
     }
   }
-  return texts;
+
+  keys(): string[] {
+    return [...this.#shown.keys()];
+  }
+
+  get(name: string): string[] {
+    const lower = name.toLowerCase();
+    const isNamed = (one: string): boolean => one.length === lower.length && one.toLowerCase() === lower;
+    const names = this.#shown.get(lower) ?? this.#those(this.#names.filter(isNamed));
+    const values = names.flatMap((one) => this.#those(valuesOf(this.#headers[one])));
+    return values.slice(0, MAX_SHOWN).flatMap((value) => utf8(value) ?? []);
+  }
+
+  /** Returns those of names or values, in their order on the wire, that are shown: first what counts. */
+  #those<T>(all: readonly T[]): T[] {
+    return this.#isNewestFirst ? all.slice(-MAX_SHOWN).reverse() : all.slice(0, MAX_SHOWN);
+  }
 }
+
+const GETTER: TextMapGetter<HeaderTexts> = {
+  get(carrier, key) {
+    const values = carrier.get(key);
+    return values.length > 1 ? values : values[0];
+  },
+  keys(carrier) {
+    return carrier.keys();
+  },
+};
 
 const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

@@ -1,4 +1,4 @@
-import { InvalidHeader, octets } from "./octets.js";
+import { octets } from "./octets.js";
 
 /** The identity of the caller: ids in lower-case hexadecimal, flags of which only *sampled* and *random* are kept. */
 export interface TraceParent {
@@ -17,27 +17,18 @@ const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(
 const NO_TRACE = "0".repeat(32);
 const NO_SPAN = "0".repeat(16);
 
-/**
- * Returns the parent that a `traceparent` value names.
- *
- * @throws InvalidHeader when the value breaks the grammar of section 3.2.2.
- */
-export function parseTraceparent(value: unknown): TraceParent {
-  const match = TRACEPARENT.exec(octets("traceparent", value));
-  if (match === null) throw invalid("not version-traceid-parentid-flags in lower-case hexadecimal");
+/** Returns the parent that a `traceparent` value names, null when it breaks the grammar of section 3.2.2. */
+export function parseTraceparent(value: unknown): TraceParent | null {
+  const match = TRACEPARENT.exec(octets(value) ?? "");
+  if (match === null) return null;
   const [, version, traceId = "", spanId = "", flags = "", rest] = match;
-  if (version === "ff") throw invalid("version ff is forbidden");
-  if (version === "00" && rest !== undefined) throw invalid("version 00 ends after the flags");
-  if (traceId === NO_TRACE) throw invalid("the trace id is all zeroes");
-  if (spanId === NO_SPAN) throw invalid("the parent id is all zeroes");
+  if (version === "ff") return null; // forbidden
+  if (version === "00" && rest !== undefined) return null;
+  if (traceId === NO_TRACE || spanId === NO_SPAN) return null;
   return { traceId, spanId, flags: Number.parseInt(flags, 16) & KNOWN_FLAGS };
 }
 
 /** Returns the 55 characters of a version-00 `traceparent`. */
 export function formatTraceparent(traceId: string, spanId: string, flags: number): string {
   return `00-${traceId}-${spanId}-0${(flags & KNOWN_FLAGS).toString()}`;
-}
-
-function invalid(reason: string): InvalidHeader {
-  return new InvalidHeader("traceparent", reason);
 }

@@ -1,5 +1,5 @@
 import type { TraceState } from "@opentelemetry/api";
-import { InvalidHeader, listMembers, octets } from "./octets.js";
+import { listMembers, octets } from "./octets.js";
 
 const MAX_MEMBERS = 32;
 /** Characters that are written at most: what other OpenTelemetry SDKs read. W3C asks for at least 512. */
@@ -44,19 +44,21 @@ export class LevelTwoState implements TraceState {
 }
 
 /**
- * Returns the members of all `tracestate` headers of a carrier, in order; of duplicate keys the first.
- *
- * @throws InvalidHeader when one member breaks the grammar of section 3.3.1, or there are more than 32.
+ * Returns the members of all `tracestate` headers of a carrier, in order; of duplicate keys the first. Null when one member
+ * breaks the grammar of section 3.3.1, or there are more than 32, empty ones too.
  */
-export function parseTracestate(values: readonly unknown[]): ReadonlyMap<string, string> {
+export function parseTracestate(values: readonly unknown[]): ReadonlyMap<string, string> | null {
   const members = new Map<string, string>();
   let count = 0;
   for (const value of values) {
-    for (const text of listMembers(octets("tracestate", value))) {
+    const header = octets(value);
+    if (header === null) return null;
+    for (const text of listMembers(header)) {
       count += 1;
-      if (count > MAX_MEMBERS) throw new InvalidHeader("tracestate", `more than ${MAX_MEMBERS.toString()} members`);
+      if (count > MAX_MEMBERS) return null;
+      if (text === "") continue;
       const match = MEMBER.exec(text);
-      if (match === null) throw new InvalidHeader("tracestate", "a member is not key=value");
+      if (match === null) return null;
       const [, key = "", member = ""] = match;
       if (!members.has(key)) members.set(key, member);
     }

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from unbroken.messaging.tracing import warn_once
 
 
-def warn(client: str, natives: Mapping[str, type]) -> None:
+def warn(client: str, natives: Mapping[str, type], replaced: Collection[type] = ()) -> None:
     """Say in the log, once for each, who holds a class of the client that instrumentation has put another in place of.
 
     Args:
         client: the package of the client, whose own modules do not count.
         natives: the classes, by their names in the package.
+        replaced: classes of the client that are instrumented themselves.
     """
     for name, native in natives.items():
-        for where in sorted({*_holders(client, native), *_subclasses(client, native)}):
+        for where in sorted({*_holders(client, native), *_subclasses(client, native, replaced)}):
             warn_once(
-                f"{where} is {client}.{name}, bound before it was instrumented, and is not traced: "
-                f"start the application with opentelemetry-instrument, or import {client} after instrument()"
+                f"{where} is {client}.{name}, imported before instrument() was called, and is not traced: start the "
+                f"application with opentelemetry-instrument, or call instrument() before {client} is imported"
             )
 
 
@@ -31,10 +32,11 @@ def _holders(client: str, native: type) -> Iterator[str]:
                     yield f"{path}.{name}"
 
 
-def _subclasses(client: str, native: type) -> Iterator[str]:
+def _subclasses(client: str, native: type, replaced: Collection[type]) -> Iterator[str]:
     known: type
     for known in type.__subclasses__(native):
-        if not _is_inside(known.__module__, client):
+        is_inside = _is_inside(known.__module__, client) and known.__module__.partition(".")[0] != client
+        if not is_inside and known not in replaced:
             yield f"the base of {known.__module__}.{known.__qualname__}"
 
 

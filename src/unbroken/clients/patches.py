@@ -93,7 +93,9 @@ def uninstall(patches: Iterable[Patch]) -> None:
         if known is None:
             continue
         if _own(patch) is not known.by:
-            warn_once(f"{_shown(patch)} was replaced again after unbroken: it is not put back")
+            warn_once(
+                f"{_shown(patch)} was patched by other code after unbroken: uninstrument() leaves that patch in place"
+            )
             continue
         if known.own is _MISSING:
             delattr(patch.owner, patch.name)
@@ -109,7 +111,7 @@ def _install(patch: Patch) -> None:
     own = _own(patch)
     found = own if own is not _MISSING else inspect.getattr_static(owner, patch.name, _MISSING)
     if found is _MISSING:
-        warn_once(f"{_shown(patch)} does not exist in this version of the client: it is not instrumented")
+        warn_once(f"{_shown(patch)} does not exist in the installed version of the client, so it is not instrumented")
         return
     by = patch.wrap(found)
     if own is _MISSING and not inspect.isclass(owner) and not inspect.ismodule(owner):

@@ -1,8 +1,8 @@
 """dramatiq: each message is processed in the trace that enqueued it, through delays, retries and the dead-letter queue.
 
-    from unbroken.frameworks.dramatiq import UnbrokenMiddleware
+    from unbroken.frameworks.dramatiq import instrument
 
-    broker.add_middleware(UnbrokenMiddleware())
+    broker = instrument(RabbitmqBroker(url="amqp://localhost"))    # or: broker.add_middleware(UnbrokenMiddleware())
 
 Enqueuing makes one PRODUCER span and puts its context into the options of the message that goes out; each delivery to a
 worker thread makes one CONSUMER span, current in the actor and in the middleware that runs after it (retries,
@@ -12,25 +12,39 @@ pipelines, callbacks). Actors that are coroutines run in a copy of the worker th
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, TypeVar
 
-from dramatiq import Message, Middleware, Retry
-from dramatiq.broker import Broker, MessageProxy
+from unbroken.errors import required
 
+with required("dramatiq"):
+    from dramatiq import Message, Middleware, Retry
+    from dramatiq.broker import Broker, MessageProxy
+
+from unbroken.frameworks.worker_exit import flush
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
-from unbroken.messaging.process import process
+from unbroken.messaging.scope import MessageScope
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, start_send
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import MAPPING
 
-__all__ = ["UnbrokenMiddleware"]
+__all__ = ["UnbrokenMiddleware", "instrument"]
 
 ACTOR_NAME = "dramatiq.actor_name"
 
 _SYSTEMS = {"RabbitmqBroker": "rabbitmq", "RedisBroker": "redis"}
 """`messaging.system` by the class of the broker; of others it is `dramatiq`."""
+
+
+_Broker = TypeVar("_Broker", bound=Broker)
+
+
+def instrument(broker: _Broker) -> _Broker:
+    """Add the middleware to a broker, which is returned; twice is once."""
+    if not any(isinstance(one, UnbrokenMiddleware) for one in broker.middleware):
+        broker.add_middleware(UnbrokenMiddleware())
+    return broker
 
 
 class UnbrokenMiddleware(Middleware):
@@ -42,7 +56,7 @@ class UnbrokenMiddleware(Middleware):
 
     def __init__(self) -> None:
         # By the identity of the message, which lives as long as its entry.
-        self._processing: dict[int, process] = {}
+        self._processing: dict[int, MessageScope] = {}
         self._enqueuing: dict[int, _Enqueuing] = {}
 
     # ruff: noqa: ARG002 - dramatiq gives each hook all that it has
@@ -52,6 +66,11 @@ class UnbrokenMiddleware(Middleware):
         if _is_in_charge(self, broker):
             others = [one for one in broker.middleware if not isinstance(one, UnbrokenMiddleware)]
             broker.middleware = [self, *others]  # a new list: the hooks of the old one are just being called
+
+    def after_worker_shutdown(self, broker: Broker, worker: object) -> None:
+        """Export what was recorded: the worker process ends without `atexit`."""
+        if _is_in_charge(self, broker):
+            flush()
 
     def before_enqueue(self, broker: Broker, message: Message[Any] | MessageProxy, delay: int | None) -> None:
         """Start the PRODUCER span, and let the message go out with its context."""
@@ -79,8 +98,8 @@ class UnbrokenMiddleware(Middleware):
         try:
             if not _is_in_charge(self, broker):
                 return
-            scope = process(message, attributes=_broker(broker))
-            scope.__enter__()
+            scope = MessageScope(message, attributes=_broker(broker))
+            scope.open()
             self._processing[id(message)] = scope
         except Exception as error:
             log_internal_error("the start of a message", error)
@@ -96,8 +115,7 @@ class UnbrokenMiddleware(Middleware):
         """End the CONSUMER span."""
         scope = self._processing.pop(id(message), None)
         if scope is not None:
-            error = _failure(exception)
-            scope.__exit__(type(error) if error is not None else None, error, None)
+            scope.close(_failure(exception))
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
         """End the CONSUMER span of a message that another middleware does not want to be processed."""

@@ -1,8 +1,8 @@
 """FastStream: a middleware that puts each message into its own trace, for the brokers of Kafka and RabbitMQ.
 
-    from unbroken.frameworks.faststream import UnbrokenMiddleware
+    from unbroken.frameworks.faststream import instrument
 
-    broker = KafkaBroker("localhost:9092", middlewares=[UnbrokenMiddleware])
+    broker = instrument(KafkaBroker("localhost:9092"))    # or: KafkaBroker(..., middlewares=[UnbrokenMiddleware])
 
 One CONSUMER span per message is current from before the message is parsed until what its handler returns is published;
 one PRODUCER span per publish, which ends when the broker has confirmed. A batch has one CLIENT span around its handler,
@@ -30,25 +30,32 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-import faststream
-from faststream.exceptions import IgnoredException
+from opentelemetry.context import Context
 
-from unbroken.clients import rabbitmq_facts
-from unbroken.clients.kafka_facts import Ending, HasClientAttributes, sent
+from unbroken.errors import required
+
+with required("faststream"):
+    import faststream
+    from faststream.exceptions import IgnoredException
+
+from unbroken.clients.kafka.attributes import HasClientAttributes, client_attributes, send_attributes
+from unbroken.clients.kafka.producers import DeliveryCallback, placed_by
+from unbroken.clients.rabbitmq.attributes import publish_attributes
+from unbroken.clients.rabbitmq.publishing import start_publish
 from unbroken.errors import UnknownMessage
 from unbroken.messaging import forward as forwarding
 from unbroken.messaging import semconv
-from unbroken.messaging.process import process
 from unbroken.messaging.receive import receive
+from unbroken.messaging.scope import MessageScope
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, start_send
 from unbroken.messaging.tracing import log_internal_error, warn_once
 from unbroken.propagation.carriers import MAPPING
-from unbroken.propagation.context import attached
+from unbroken.propagation.context import attach, attached, current, detach, is_suppressed
 
-__all__ = ["Records", "UnbrokenMiddleware", "forward"]
+__all__ = ["Records", "UnbrokenMiddleware", "forward", "instrument"]
 
 Records = Annotated[tuple[Any, ...], faststream.Context("message.raw_message")]
 """The records of a batch as their client gave them, in the order of the bodies: an argument of a batch handler."""
@@ -58,8 +65,31 @@ _Handling = tuple[object, "asyncio.Task[Any] | None"]
 _handling: ContextVar[_Handling | None] = ContextVar("unbroken-faststream-handling", default=None)
 """The subscriber whose handler runs, and the task that it runs in."""
 
-_publishing: ContextVar[object] = ContextVar("unbroken-faststream-publishing", default=None)
-"""The command that is being published: a middleware of the broker and of its router is one."""
+_Broker = TypeVar("_Broker")
+
+
+def instrument(broker: _Broker) -> _Broker:
+    """Put the middleware around the others of a broker or a router, which is returned; twice is once."""
+    given: Any = broker
+    if UnbrokenMiddleware not in given.middlewares:
+        given.insert_middleware(UnbrokenMiddleware)
+    return broker
+
+
+@dataclass(slots=True)
+class _Publishing:
+    """A command that is being published: a middleware of the broker and of its router is one.
+
+    Attributes:
+        command: the command.
+        failure: what a handler has raised inside: a broker in memory runs it there.
+    """
+
+    command: object
+    failure: BaseException | None = None
+
+
+_publishing: ContextVar[_Publishing | None] = ContextVar("unbroken-faststream-publishing", default=None)
 
 
 class UnbrokenMiddleware(faststream.BaseMiddleware):
@@ -69,12 +99,14 @@ class UnbrokenMiddleware(faststream.BaseMiddleware):
     brokers pass as if it were not there. Instead of FastStream's own telemetry middleware, not beside it.
     """
 
-    __slots__ = ("_block", "_token")
+    __slots__ = ("_around", "_publishing", "_scope", "_token")
 
     def __init__(self, msg: Any, /, *, context: Any) -> None:
         super().__init__(msg, context=context)
-        self._block: process | receive | None = None
+        self._scope: MessageScope | receive | None = None
         self._token: Any = None
+        self._around: Any = None
+        self._publishing = _publishing.get()
 
     async def on_receive(self) -> None:
         """Open the block of the message; FastStream calls it before the message is parsed."""
@@ -89,25 +121,31 @@ class UnbrokenMiddleware(faststream.BaseMiddleware):
         self,
         exc_type: type[BaseException] | None = None,  # noqa: ARG002 - FastStream names it
         exc_val: BaseException | None = None,
-        exc_tb: TracebackType | None = None,
+        exc_tb: TracebackType | None = None,  # noqa: ARG002 - FastStream names it
     ) -> bool:
         """Close it, when what the handler returned is published; the exception passes."""
-        block, self._block = self._block, None
-        if block is not None:
+        if self._publishing is not None:
+            self._publishing.failure = exc_val
+        scope, self._scope = self._scope, None
+        if scope is not None:
             # How a handler tells what becomes of its message (AckMessage, SkipMessage) is no failure of it.
-            error = None if isinstance(exc_val, IgnoredException) else exc_val
-            block.__exit__(type(error) if error is not None else None, error, exc_tb)
+            scope.close(None if isinstance(exc_val, IgnoredException) else exc_val)
         if self._token is not None:
             _handling.reset(self._token)
             self._token = None
+        if self._around is not None:
+            detach(self._around)
+            self._around = None
         return False
 
     async def publish_scope(self, call_next: Callable[[Any], Awaitable[Any]], cmd: Any) -> Any:
         """Publish inside a PRODUCER span, whose context is in a copy of the headers."""
-        sending = _begun(cmd) if _publishing.get() is not cmd else None
+        outer = _publishing.get()
+        sending = _begun(cmd) if outer is None or outer.command is not cmd else None
         if sending is None:
             return await call_next(cmd)
-        publishing, handling = _publishing.set(cmd), _handling.set(None)
+        publishing = _Publishing(cmd)
+        token, handling = _publishing.set(publishing), _handling.set(None)
         try:
             if (inside := sending.context) is None:
                 result = await call_next(cmd)
@@ -115,13 +153,13 @@ class UnbrokenMiddleware(faststream.BaseMiddleware):
                 with attached(inside):
                     result = await call_next(cmd)
         except BaseException as error:
-            sending.end(error)
+            sending.end(None if error is publishing.failure else error)
             raise
         finally:
             _handling.reset(handling)
-            _publishing.reset(publishing)
+            _publishing.reset(token)
         if isinstance(result, asyncio.Future):  # `no_confirm=True`
-            result.add_done_callback(Ending(sending, functools.partial(_placed, cmd)))
+            result.add_done_callback(DeliveryCallback(sending, functools.partial(_placed, cmd)))
         else:
             sending.end(attributes=_placed(cmd, result))
         return result
@@ -133,10 +171,14 @@ class UnbrokenMiddleware(faststream.BaseMiddleware):
             return  # `get_one` or the reply to a request: no handler of its own runs for this message
         _read_any_header(subscriber)
         consumer = _consumer(subscriber)
-        block = receive(self.msg, consumer) if isinstance(self.msg, tuple) else process(self.msg, consumer)
+        message: Any = self.msg
+        is_batch = isinstance(message, (tuple, list))  # a list from a broker in memory
+        scope = receive(message, consumer) if is_batch else MessageScope(message, consumer)
         self._token = _handling.set(here)
-        block.__enter__()
-        self._block = block
+        if self._publishing is not None and not is_suppressed(current()):
+            self._around = attach(Context())  # a broker in memory delivers where it is published: another process
+        scope.open()
+        self._scope = scope
 
 
 def forward(message: Any, *, error: BaseException | None = None) -> dict[str, Any]:
@@ -159,7 +201,7 @@ def forward(message: Any, *, error: BaseException | None = None) -> dict[str, An
 
 def _consumer(subscriber: Any) -> HasClientAttributes | None:
     """Return what a subscriber of Kafka knows of its consumer, as the client's own drop-in would tell it."""
-    attributes = semconv.client(getattr(subscriber, "client_id", None), getattr(subscriber, "group_id", None), None)
+    attributes = client_attributes(getattr(subscriber, "client_id", None), getattr(subscriber, "group_id", None), None)
     if not attributes:
         return None
     known = HasClientAttributes()
@@ -193,10 +235,10 @@ def _begun_for_rabbitmq(cmd: Any) -> Sending:
 
     def describe() -> Attributes:
         message_id = cmd.message_options.get("message_id")
-        return rabbitmq_facts.publishing(exchange, routing_key, message_id, cmd.correlation_id, {})
+        return publish_attributes(exchange, routing_key, message_id, cmd.correlation_id, {})
 
     own = getattr(cmd.body, "headers", None)  # a message of aio-pika is sent as it is: with its headers, not with ours
-    sending = rabbitmq_facts.start_publish(exchange, routing_key, cmd.headers if own is None else own, describe)
+    sending = start_publish(exchange, routing_key, cmd.headers if own is None else own, describe)
     if own is None:
         cmd.headers = sending.headers
     else:
@@ -208,7 +250,7 @@ def _begun_for_rabbitmq(cmd: Any) -> Sending:
 def _kafka(cmd: Any) -> Attributes:
     count = len(cmd.batch_bodies)
     key = cmd.key if count < 2 else None
-    attributes = semconv.kafka_send(cmd.destination, cmd.partition, key, cmd.body is None and key is not None)
+    attributes = send_attributes(cmd.destination, cmd.partition, key, cmd.body is None and key is not None)
     if count > 1:
         attributes[semconv.MESSAGE_COUNT] = count
     return attributes
@@ -220,8 +262,12 @@ def _placed(cmd: Any, result: Any) -> Attributes:
         if not hasattr(result, "offset") or not hasattr(result, "partition"):
             return {}
         if callable(result.offset):
-            return {semconv.PARTITION: f"{result.partition()}", semconv.KAFKA_OFFSET: result.offset()}
-        return sent(result, acknowledged=len(cmd.batch_bodies) < 2)  # the offset of a batch is that of its first record
+            partition, offset = result.partition(), result.offset()
+            known: Attributes = {} if partition is None else {semconv.PARTITION: f"{partition}"}
+            return known if offset is None else {**known, semconv.KAFKA_OFFSET: offset}
+        return placed_by(
+            result, acknowledged=len(cmd.batch_bodies) < 2
+        )  # the offset of a batch is that of its first record
     except Exception as error:
         log_internal_error("the end of a send", error)
         return {}
@@ -290,7 +336,7 @@ class _Readable:
 
 def _readable(record: Any) -> Any:
     """Return a record, or the records of a batch, with text in the headers; None when there is nothing else in them."""
-    if isinstance(record, tuple):
+    if isinstance(record, (tuple, list)):
         found = [(_readable(one), one) for one in record]
         return tuple(better or one for better, one in found) if any(better for better, _ in found) else None
     headers: Any = getattr(record, "headers", None)

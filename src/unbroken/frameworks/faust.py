@@ -22,28 +22,36 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any
 
-import faust
-from faust.channels import Channel as FaustChannel
-from faust.events import Event
-from faust.sensors import Sensor
-from faust.topics import Topic as FaustTopic
-from faust.types.tuples import Message
+from unbroken.errors import required
+
+with required("faust"):
+    import faust
+    from faust.channels import Channel as FaustChannel
+    from faust.events import Event
+    from faust.sensors import Sensor
+    from faust.topics import Topic as FaustTopic
+    from faust.types.tuples import Message
 from opentelemetry.context import Context
 
-from unbroken.clients.kafka_facts import Ending, HasClientAttributes
+from unbroken.clients.kafka.attributes import (
+    PER_MESSAGE,
+    HasClientAttributes,
+    client_attributes,
+    process_attributes,
+    send_attributes,
+)
+from unbroken.clients.kafka.producers import DeliveryCallback
 from unbroken.messaging import semconv
+from unbroken.messaging.loop import LoopScope
 from unbroken.messaging.message import MessageType, extract, register
-from unbroken.messaging.process import process
+from unbroken.messaging.scope import SCOPE_KEY
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, start_send
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import Fields, Names, Pairs, PairsCarrier, carrier_of
-from unbroken.propagation.context import attach, attached, current, inject
+from unbroken.propagation.context import attached, current, inject
 
 __all__ = ["App", "Channel", "Topic"]
-
-_HANDLING = "unbroken-faust-handling"
-"""Where the context keeps the event that is being handled."""
 
 
 class _Headers(PairsCarrier):
@@ -65,7 +73,7 @@ def _message_type(of: Any) -> MessageType:
     def attributes(one: Any) -> Attributes:
         message = of(one)
         topic, partition, offset = message.topic, message.partition, message.offset
-        return semconv.kafka_process(topic, partition, offset, message.key, message.value is None)
+        return process_attributes(topic, partition, offset, message.key, message.value is None)
 
     return MessageType(
         system="kafka",
@@ -73,7 +81,7 @@ def _message_type(of: Any) -> MessageType:
         headers=lambda one: of(one).headers,
         destination=lambda one: of(one).topic,
         attributes=attributes,
-        per_message_attributes=semconv.KAFKA_PER_MESSAGE,
+        per_message_attributes=PER_MESSAGE,
         source=lambda one: f"{of(one).topic}/{of(one).partition}/{of(one).offset}",
         timestamp=lambda one: of(one).timestamp,
         error=lambda _: None,
@@ -100,7 +108,7 @@ class App(faust.App):
     @cached_property
     def unbroken_attributes(self) -> Attributes:
         """The attributes that it puts on the spans of its messages; read when its configuration is complete."""
-        return semconv.client(self.conf.broker_client_id, None, [str(url) for url in self.conf.broker])
+        return client_attributes(self.conf.broker_client_id, None, [str(url) for url in self.conf.broker])
 
     def channel(self, **named: Any) -> Any:
         """Return an in-memory channel, as the framework does, whose messages carry the context."""
@@ -114,8 +122,8 @@ class App(faust.App):
         try:
             await on_error(agent, exc)
         finally:
-            for handling in handled:
-                handling.finish(exc)
+            for scope in handled:
+                scope.close(exc)
 
 
 class Topic(FaustTopic):
@@ -147,7 +155,7 @@ class Topic(FaustTopic):
             sending.end(error)
             raise
         if sending.is_observed:
-            published.add_done_callback(Ending(sending))
+            published.add_done_callback(DeliveryCallback(sending))
         return published
 
     def _unbroken_sending(self, future: Any) -> Sending | None:
@@ -163,7 +171,7 @@ class Topic(FaustTopic):
                 sending = start_send(
                     topic,
                     message.headers,
-                    lambda: semconv.kafka_send(topic, message.partition, message.key, message.value is None, client),
+                    lambda: send_attributes(topic, message.partition, message.key, message.value is None, client),
                     _HEADERS,
                 )
             future.message = message._replace(headers=sending.headers)
@@ -201,17 +209,17 @@ class Tracing(HasClientAttributes, Sensor):
     def __init__(self, app: App) -> None:
         super().__init__()
         self._app = app
-        self._open: dict[Any, Handling] = {}  # one for each stream: it has no second event before the first is over
+        self._open: dict[Any, EventScope] = {}  # one for each stream: it has no second event before the first is over
 
     # ARG002: the framework names the arguments of its hooks.
     def on_stream_event_in(self, tp: Any, offset: int, stream: Any, event: Any) -> None:  # noqa: ARG002
         """Make the span of an event current in the task of the stream."""
         try:
             if (last := self._open.pop(stream, None)) is not None:  # its processor has failed, or it is not acked yet
-                last.finish()
+                last.close()
             # The framework collects such a stream for `take`, in a task of its own.
             if not (stream._passive and not stream.enable_acks):  # noqa: SLF001 - nothing public tells it
-                self._open[stream] = self._begun(event)
+                self._open[stream] = self._enter(event)
         except Exception as failure:
             log_internal_error("process", failure)
 
@@ -226,75 +234,50 @@ class Tracing(HasClientAttributes, Sensor):
         """End the span of an event that a stream is done with."""
         try:
             found = self._open.get(stream)
-            if found is None or found.event is not event:  # acked by hand, maybe through another object of the stream
+            if found is None or found.message is not event:  # acked by hand, maybe through another object of the stream
                 stream = next(
-                    (one for one, open_ in self._open.items() if open_.event is event and not one.enable_acks), None
+                    (one for one, open_ in self._open.items() if open_.message is event and not one.enable_acks), None
                 )
             if stream is not None:
-                self._open.pop(stream).finish()
+                self._open.pop(stream).close()
         except Exception as failure:
             log_internal_error("process", failure)
 
-    def taken_over(self) -> list[Handling]:
-        """Return the events that the current task handles, the innermost first; the caller finishes them."""
+    def taken_over(self) -> list[EventScope]:
+        """Return the scopes of the events that this task handles, the innermost first; the caller closes them."""
         task = asyncio.current_task()
-        streams = [stream for stream, handling in self._open.items() if handling.task is task]
+        streams = [stream for stream, scope in self._open.items() if scope.task is task]
         return [self._open.pop(stream) for stream in reversed(streams)]
 
     async def on_stop(self) -> None:
         """End the spans of events that nobody will end."""
         while self._open:
-            self._open.popitem()[1].finish()
+            self._open.popitem()[1].close()
 
-    def _begun(self, event: Any) -> Handling:
+    def _enter(self, event: Any) -> EventScope:
         if not self.unbroken_attributes:
             self.unbroken_attributes = {**self._app.unbroken_attributes, semconv.GROUP: self._app.conf.id}
-        return Handling(event, self)
+        scope = EventScope(event, self)
+        scope.open()
+        return scope
 
 
-class Handling:
-    """The way of one event through one stream; it begins and ends in calls that the framework makes.
+class EventScope(LoopScope):
+    """The scope of one event on its way through one stream.
 
     Attributes:
-        event: the event.
         task: the task of its handler.
-        is_over: whether it has ended.
-        before: the context around it.
     """
 
-    __slots__ = ("_inside", "_process", "before", "event", "is_over", "task")
+    __slots__ = ("task",)
 
     def __init__(self, event: Any, consumer: HasClientAttributes) -> None:
-        self.event = event
+        super().__init__(event, consumer)
         self.task = asyncio.current_task()
-        self.is_over = False
-        self.before = before = _around()
-        self._process: process | None = None
-        if event.message.topic is None:  # of a channel in memory: nothing that a broker would know
-            self._inside: Context | None = Context({**before, **extract(event.message)})
-        else:
-            opening = process(event, consumer)
-            self._inside = opening.opened(before)
-            if self._inside is not None:
-                self._process = opening
-        if self._inside is not None:
-            attach(Context({**self._inside, _HANDLING: self}))
 
-    def finish(self, error: BaseException | None = None) -> None:
-        """End the span, and leave its context where it is current still."""
-        if self.is_over:
-            return
-        self.is_over = True
-        # A stream that its handler has left is closed by the event loop, in a task with a copy of the context.
-        if self._inside is not None and (self.task is asyncio.current_task() or current().get(_HANDLING) is self):
-            attach(self.before)
-        if self._process is not None:
-            self._process.closed(error)
-
-
-def _around() -> Context:
-    """Return the current context, without an event that is over: what a handler that left its stream is left with."""
-    context = current()
-    while isinstance(left := context.get(_HANDLING), Handling) and left.is_over:
-        context = left.before
-    return context
+    def _open(self, ambient: Context) -> Context | None:
+        message = self.message.message  # type: ignore[attr-defined]
+        if message.topic is not None:
+            return super()._open(ambient)
+        # Of a channel in memory: nothing that a broker would know.
+        return Context({**ambient, **extract(message), SCOPE_KEY: self})

@@ -23,21 +23,26 @@ from logging import Logger
 from types import TracebackType
 from typing import Any
 
-import quixstreams
-from quixstreams.error_callbacks import default_on_consumer_error, default_on_processing_error
-from quixstreams.internal_consumer import InternalConsumer
-from quixstreams.kafka import Producer as QuixProducer
-from quixstreams.kafka.producer import PRODUCER_ON_ERROR_RETRIES, PRODUCER_POLL_TIMEOUT
-from quixstreams.models import Row
+from unbroken.errors import required
 
-from unbroken.clients.confluent_kafka import Report, Reported, cause
-from unbroken.clients.kafka_facts import TracedConsumerMixin, TracedProducerMixin, record_type
-from unbroken.messaging import semconv
+with required("quixstreams"):
+    import quixstreams
+    from quixstreams.error_callbacks import default_on_consumer_error, default_on_processing_error
+    from quixstreams.internal_consumer import InternalConsumer
+    from quixstreams.kafka import Producer as QuixProducer
+    from quixstreams.kafka.producer import PRODUCER_ON_ERROR_RETRIES, PRODUCER_POLL_TIMEOUT
+    from quixstreams.models import Row
+
+from unbroken.clients.confluent_kafka.configuration import error_of
+from unbroken.clients.confluent_kafka.dropins import DeliveryReport, Report
+from unbroken.clients.kafka.attributes import client_attributes
+from unbroken.clients.kafka.consumers import TracedConsumerMixin
+from unbroken.clients.kafka.producers import TracedProducerMixin
+from unbroken.clients.kafka.records import record_type
 from unbroken.messaging.message import register
-from unbroken.messaging.process import process
+from unbroken.messaging.scope import MessageScope
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import PAIRS
-from unbroken.propagation.context import attach, current, detach
 
 __all__ = ["Application", "Producer", "SinkRecord", "records"]
 
@@ -123,7 +128,7 @@ class Application(quixstreams.Application):
         consumer.__class__ = _Consumer
         consumer.unbroken_handling = Handling()
         config = self.config
-        consumer.unbroken_attributes = semconv.client(
+        consumer.unbroken_attributes = client_attributes(
             config.consumer_extra_config.get("client.id"),
             config.consumer_group,
             config.broker_address.bootstrap_servers,
@@ -138,7 +143,7 @@ class Application(quixstreams.Application):
     def _unbroken_producer(self, producer: Any) -> Producer:
         producer.__class__ = Producer  # as for the consumer
         config = self.config
-        producer.unbroken_attributes = semconv.client(
+        producer.unbroken_attributes = client_attributes(
             config.producer_extra_config.get("client.id"), None, config.broker_address.bootstrap_servers
         )
         traced: Producer = producer
@@ -178,11 +183,11 @@ class Producer(TracedProducerMixin, QuixProducer):
             super().produce(topic, value, key, headers, *rest, on_delivery)
             return
         sending = self.unbroken_start_send(topic, key, value, partition, headers)
-        report = Reported(sending, on_delivery) if sending.is_observed else on_delivery
+        report = DeliveryReport(sending, on_delivery) if sending.is_observed else on_delivery
         try:
             super().produce(topic, value, key, sending.headers, *rest, report)
         except BaseException as error:
-            sending.end(cause(error))
+            sending.end(error_of(error))
             raise
 
 
@@ -207,19 +212,18 @@ class Handling:
             the application goes on.
     """
 
-    __slots__ = ("_process", "_token", "error")
+    __slots__ = ("_scope", "error")
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
-        self._process: process | None = None
+        self._scope: MessageScope | None = None
 
     def begin(self, message: object, consumer: object) -> None:
         """Make the span of the message current for the rest of the block. Never raises."""
         try:
-            opening = process(message, consumer)
-            if (inside := opening.opened(current())) is not None:
-                self._token = attach(inside)
-                self._process = opening
+            scope = MessageScope(message, consumer)
+            scope.open()
+            self._scope = scope
         except Exception as failure:
             log_internal_error("process", failure)
 
@@ -229,10 +233,9 @@ class Handling:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._process is not None:
-            detach(self._token)
-            self._process.closed(self.error if error is None else error)
-            self._process = None
+        scope, self._scope = self._scope, None
+        if scope is not None:
+            scope.close(self.error if error is None else error)
 
 
 _missing = [name for name in _HOOKS if not hasattr(quixstreams.Application, name)]

@@ -1,14 +1,15 @@
 """taskiq: a middleware that executes each task in the trace that has sent it, through retries and on any broker.
 
-    from unbroken.frameworks.taskiq import UnbrokenMiddleware
+    from unbroken.frameworks.taskiq import instrument
 
-    broker = AioKafkaBroker("localhost:9092").with_middlewares(UnbrokenMiddleware(), SimpleRetryMiddleware())
+    broker = instrument(AioKafkaBroker("localhost:9092").with_middlewares(SimpleRetryMiddleware()))
 
 Sending makes one PRODUCER span, which ends when the broker has taken the message, and puts its context into a copy of
 the labels. Executing makes one CONSUMER span, current in the task function (also in one that runs in a thread), in its
 dependencies, and where taskiq sends it again after an error.
 
-Give it first, before middlewares that send (retries): the hooks after an execution run in reverse order.
+`instrument` puts the middleware first. Who gives an `UnbrokenMiddleware()` to `with_middlewares` gives it before those
+that send (retries): the hooks after an execution run in reverse order.
 """
 
 from __future__ import annotations
@@ -17,30 +18,52 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, Token
-from typing import Any
+from typing import Any, TypeVar
 
-from taskiq import TaskiqMessage, TaskiqMiddleware, TaskiqResult
-from taskiq.abc.broker import AsyncBroker
-from taskiq.exceptions import NoResultError
+from unbroken.errors import required
 
-from unbroken.clients.rabbitmq_facts import published_to
+with required("taskiq"):
+    from taskiq import TaskiqMessage, TaskiqMiddleware, TaskiqResult
+    from taskiq.abc.broker import AsyncBroker
+    from taskiq.exceptions import NoResultError
+
+from unbroken.clients.rabbitmq.attributes import published_to
+from unbroken.frameworks.late_binding import late_bound
+from unbroken.frameworks.worker_exit import flush
 from unbroken.messaging import semconv
 from unbroken.messaging.message import MessageType, register
-from unbroken.messaging.process import process
+from unbroken.messaging.scope import MessageScope
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.send import Sending, start_send
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.carriers import MAPPING
 from unbroken.propagation.context import attached
 
-__all__ = ["UnbrokenMiddleware"]
+__all__ = ["UnbrokenMiddleware", "instrument"]
 
 TASK_NAME = "taskiq.task_name"
 
-_SYSTEMS = {"taskiq_aio_kafka": "kafka", "taskiq_aio_pika": "rabbitmq"}
+_SYSTEMS = {
+    "taskiq_aio_kafka": "kafka",
+    "taskiq_aio_pika": "rabbitmq",
+    "taskiq_nats": "nats",
+    "taskiq_redis": "redis",
+}
 """`messaging.system` by the package of the broker; others are `taskiq`."""
 
 _Kick = Callable[[Any], Awaitable[None]]
+
+
+_Broker = TypeVar("_Broker", bound=AsyncBroker)
+
+
+def instrument(broker: _Broker) -> _Broker:
+    """Put the middleware before the others of a broker, which is returned; twice is once."""
+    if not any(isinstance(one, UnbrokenMiddleware) for one in broker.middlewares):
+        middleware = UnbrokenMiddleware()
+        middleware.set_broker(broker)
+        broker.middlewares.insert(0, middleware)
+    return broker
 
 
 class UnbrokenMiddleware(TaskiqMiddleware):
@@ -53,7 +76,12 @@ class UnbrokenMiddleware(TaskiqMiddleware):
         """Take the broker, whose `kick` ends the span of a message from now on: no hook says that it has failed."""
         super().set_broker(broker)
         if not isinstance(broker.kick, _Kicking):
-            broker.kick = _Kicking(broker.kick)  # type: ignore[method-assign]
+            broker.kick = _Kicking(broker)  # type: ignore[method-assign]
+
+    async def shutdown(self) -> None:
+        """Export what was recorded: the worker process ends without `atexit`."""
+        if self.broker.is_worker_process:
+            await asyncio.to_thread(flush)
 
     def pre_send(self, message: TaskiqMessage) -> TaskiqMessage:
         """Start to send a message, with the context in a copy of its labels."""
@@ -132,9 +160,9 @@ _waiting: ContextVar[_Waiting | None] = ContextVar("unbroken-taskiq-waiting", de
 class _Kicking:
     """The `kick` of a broker, inside the span of the message that it sends."""
 
-    def __init__(self, kick: _Kick) -> None:
-        self._kick = kick
-        functools.update_wrapper(self, kick)
+    def __init__(self, broker: AsyncBroker) -> None:
+        self._kick: _Kick = late_bound(broker, "kick")
+        functools.update_wrapper(self, broker.kick)
 
     async def __call__(self, message: Any) -> None:
         waiting = _waiting.get()
@@ -172,13 +200,13 @@ class _Kicking:
 class _Execution:
     """The block of one message: from `pre_execute` to `post_execute`, and at the latest to the end of the task."""
 
-    __slots__ = ("_block", "_middleware", "_task", "_token", "error", "message")
+    __slots__ = ("_middleware", "_scope", "_task", "_token", "error", "message")
 
     def __init__(self, middleware: object, message: TaskiqMessage, attributes: Attributes) -> None:
         self.message = message
         self.error: BaseException | None = None
         self._middleware = middleware
-        self._block = process(message, attributes=attributes)
+        self._scope = MessageScope(message, attributes=attributes)
         self._token: Token[_Execution | None] | None = None
         self._task = asyncio.current_task()
 
@@ -188,7 +216,7 @@ class _Execution:
 
     def open(self) -> None:
         """Open the block in the current context."""
-        self._block.__enter__()
+        self._scope.open()
         self._token = _executing.set(self)
         if self._task is not None:
             self._task.add_done_callback(self._abandon)
@@ -201,8 +229,7 @@ class _Execution:
             self._task.remove_done_callback(self._abandon)
         _executing.reset(self._token)
         self._token = None
-        error = self.error
-        self._block.__exit__(type(error) if error is not None else None, error, None)
+        self._scope.close(self.error)
 
     def fail(self, error: BaseException) -> None:
         """Close it with an error of taskiq, if the task itself had none."""
@@ -216,7 +243,7 @@ class _Execution:
         error = self.error
         if error is None and not task.cancelled():
             error = task.exception()
-        self._block.closed(error)
+        self._scope.close(error)
 
 
 _executing: ContextVar[_Execution | None] = ContextVar("unbroken-taskiq-executing", default=None)
@@ -237,9 +264,11 @@ def _destination(of: AsyncBroker, message: TaskiqMessage) -> str:
     try:
         system = _system(type(of))
         if system == "kafka":
-            return str(message.labels.get(broker.task_topic_label, broker._kafka_topic.name))  # noqa: SLF001
+            return str(message.labels.get(broker.task_topic_label) or broker._kafka_topic.name)  # noqa: SLF001
         if system == "rabbitmq":
             return published_to(broker._exchange.name, _routing_key(broker, message))  # noqa: SLF001
+        if system == "redis":
+            return str(message.labels.get("queue_name") or broker.queue_name)
     except AttributeError:
         pass
     return message.task_name

@@ -10,5 +10,5 @@ class AioPikaInstrumentor(ClientInstrumentor):
     """Traces the clients of aio-pika without a change in the application."""
 
     dependencies = ("aio-pika >= 9.4",)
-    client = "unbroken.clients.aio_pika_calls"
-    contrib = (ContribInstrumentor("aio_pika", "AioPikaInstrumentor"),)
+    client = "unbroken.clients.aio_pika.zero_code"
+    contrib = (ContribInstrumentor("aio_pika", "AioPikaInstrumentor", ("aio_pika",)),)

@@ -10,5 +10,5 @@ class AiobotocoreInstrumentor(ClientInstrumentor):
     """Traces the clients of aiobotocore (SQS) without a change in the application."""
 
     dependencies = ("aiobotocore >= 2.13",)
-    client = "unbroken.clients.aiobotocore"
+    client = "unbroken.clients.aiobotocore.zero_code"
     contrib = (ContribInstrumentor("botocore", "AiobotocoreInstrumentor", only="sqs"),)

@@ -10,5 +10,5 @@ class AIOKafkaInstrumentor(ClientInstrumentor):
     """Traces the clients of aiokafka without a change in the application."""
 
     dependencies = ("aiokafka >= 0.10",)
-    client = "unbroken.clients.aiokafka_zero_code"
-    contrib = (ContribInstrumentor("aiokafka", "AIOKafkaInstrumentor"),)
+    client = "unbroken.clients.aiokafka.zero_code"
+    contrib = (ContribInstrumentor("aiokafka", "AIOKafkaInstrumentor", ("aiokafka",)),)

@@ -10,5 +10,5 @@ class ConfluentKafkaInstrumentor(ClientInstrumentor):
     """Traces the clients of confluent-kafka without a change in the application."""
 
     dependencies = ("confluent-kafka >= 2.6",)
-    client = "unbroken.clients.confluent_kafka_zero_code"
-    contrib = (ContribInstrumentor("confluent_kafka", "ConfluentKafkaInstrumentor"),)
+    client = "unbroken.clients.confluent_kafka.zero_code"
+    contrib = (ContribInstrumentor("confluent_kafka", "ConfluentKafkaInstrumentor", ("confluent_kafka",)),)

@@ -10,5 +10,5 @@ class KafkaPythonInstrumentor(ClientInstrumentor):
     """Traces the clients of kafka-python without a change in the application."""
 
     dependencies = ("kafka-python >= 2.0.3",)
-    client = "unbroken.clients.kafka_python_zero_code"
-    contrib = (ContribInstrumentor("kafka", "KafkaInstrumentor"),)
+    client = "unbroken.clients.kafka_python.zero_code"
+    contrib = (ContribInstrumentor("kafka", "KafkaInstrumentor", ("kafka",)),)

@@ -10,5 +10,5 @@ class PikaInstrumentor(ClientInstrumentor):
     """Traces the clients of pika without a change in the application."""
 
     dependencies = ("pika >= 1.3",)
-    client = "unbroken.clients.pika"
-    contrib = (ContribInstrumentor("pika", "PikaInstrumentor"),)
+    client = "unbroken.clients.pika.zero_code"
+    contrib = (ContribInstrumentor("pika", "PikaInstrumentor", ("pika",)),)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar, overload
 
 from opentelemetry.trace import SpanContext
 
-from unbroken.errors import InvalidHeader
+from unbroken.errors import InvalidHeader, WrongArgument
 from unbroken.messaging.message import MessageType, origin_of, type_of
-from unbroken.messaging.process import SCOPE_KEY, is_of
+from unbroken.messaging.scope import SCOPE_KEY, find_scope
 from unbroken.messaging.semconv import error_text, error_type
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation import context, propagators, w3c
 from unbroken.propagation.carriers import NO_NAMES, Fields, Names, Pairs, bounded, names_of
-from unbroken.propagation.context import NOTHING, Origin, current
+from unbroken.propagation.context import Pair, current
 
 ORIGIN = "unbroken-origin"
 SOURCE = "unbroken-source"
@@ -29,7 +30,50 @@ _TRACE_NAMES = names_of("traceparent", "tracestate")
 _BAGGAGE_NAMES = names_of("baggage")
 
 
-def forward(message: object, *, error: BaseException | None = None) -> Any:
+K = TypeVar("K")
+V = TypeVar("V")
+Given_co = TypeVar("Given_co", covariant=True)
+"""Headers as the type of a message says."""
+
+
+class HeadersMethod(Protocol[Given_co]):
+    """A message that returns its headers, as that of confluent-kafka."""
+
+    def headers(self) -> Given_co | None:
+        """Return the headers."""
+        ...
+
+
+class HeadersAttribute(Protocol[Given_co]):
+    """A message that has its headers."""
+
+    @property
+    def headers(self) -> Given_co | None:
+        """The headers."""
+        ...
+
+
+@overload
+def forward(  # pyright: ignore[reportOverlappingOverload]  # of SQS and Lambda
+    message: Mapping[str, object], *, error: BaseException | None = None
+) -> dict[str, dict[str, object]]: ...
+@overload
+def forward(  # type: ignore[overload-overlap]
+    message: HeadersMethod[dict[K, V]], *, error: BaseException | None = None
+) -> dict[K, V]: ...
+@overload
+def forward(  # type: ignore[overload-overlap]
+    message: HeadersMethod[list[Pair] | Mapping[str, object]], *, error: BaseException | None = None
+) -> list[Pair]: ...
+@overload
+def forward(  # type: ignore[overload-overlap]
+    message: HeadersAttribute[Given_co], *, error: BaseException | None = None
+) -> Given_co: ...
+@overload
+def forward(
+    message: object, *, error: BaseException | None = None
+) -> list[tuple[str, bytes | None]] | dict[str, object]: ...
+def forward(message: object, *, error: BaseException | None = None) -> object:
     """Return the headers to publish a message again with, in the shape that its client takes.
 
     The user's headers as they were, then one `traceparent` of the current span (outside the message's `process` block:
@@ -41,9 +85,13 @@ def forward(message: object, *, error: BaseException | None = None) -> Any:
     - `unbroken-error`: `package.Class: text` of `error`, at most 1024 bytes of UTF-8.
 
     Raises:
-        UnknownMessage: not a message of a known client. What it holds never raises.
+        UnknownMessage: not a message of a known client, such as its headers. What it holds never raises.
+        WrongArgument: `error` is no exception.
     """
     kind = type_of(message)
+    if error is not None and not isinstance(error, BaseException):  # pyright: ignore[reportUnnecessaryIsInstance]
+        instead = 'write `except Exception as error:` and error=error, or error=RuntimeError("text")'
+        raise WrongArgument("forward(error=...)", "the exception", error, instead)
     headers = kind.headers(message)
     try:
         fields, names = _fields(kind, message, kind.carrier.pairs(headers), error)
@@ -54,19 +102,19 @@ def forward(message: object, *, error: BaseException | None = None) -> Any:
 
 
 def _fields(kind: MessageType, message: object, pairs: Pairs, error: BaseException | None) -> tuple[Fields, Names]:
-    creation = context.fast_extract(pairs)
-    if creation is None or kind.sidecar_context is not None:
-        origin = origin_of(kind, message, pairs=pairs)
-    else:
-        origin = Origin(None if creation is NOTHING else creation, None)
+    origin = origin_of(kind, message, pairs=pairs)
     around = current()
-    scope: Any = around.get(SCOPE_KEY)
-    inside = scope is not None and is_of(scope, kind, message)
-    fields, names = context.fields_of(around if inside else context.context_of(origin))
+    innermost: Any = around.get(SCOPE_KEY)
+    scope = None if innermost is None else find_scope(innermost, kind, message)
+    if scope is not None and scope is innermost:
+        fields, names = context.fields_of(around)
+    else:  # outside of the message's own scope, or inside that of another message
+        span = None if scope is None else scope.span
+        fields, names = context.fields_of(context.context_of(origin), span)
     seen = _named(pairs)
     if first := _first_origin(seen.get(ORIGIN), origin.span_context):
         fields.append((ORIGIN, first))
-    fields.append((SOURCE, kind.source(message).encode()))
+    fields.append((SOURCE, kind.source_of(message).encode()))
     fields.append((ATTEMPT, b"%d" % (_count(seen.get(ATTEMPT)) + 1)))
     if error is not None:
         fields.append((ERROR, _described(error)))

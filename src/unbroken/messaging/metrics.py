@@ -40,10 +40,16 @@ class Timing:
         self._attributes = attributes
         self._started = time.perf_counter() - before
 
-    def finish(self, error: BaseException | str | None) -> None:
-        """Record the seconds since the start; a failure is an exception or the broker's error code. Never raises."""
+    def finish(self, error: BaseException | str | None, now: float | None = None) -> None:
+        """Record the seconds since the start; a failure is an exception or the broker's error code. Never raises.
+
+        Args:
+            error: None for a success.
+            now: `time.perf_counter()` of the end, if that is past.
+        """
         try:
-            self._histogram.record(time.perf_counter() - self._started, failed(self._attributes, error))
+            ended = time.perf_counter() if now is None else now
+            self._histogram.record(ended - self._started, failed(self._attributes, error))
         except Exception as failure:
             log_internal_error("a metric", failure)
 
@@ -62,10 +68,17 @@ _provider: object = object()  # none was seen yet
 _instruments: Instruments | None = None
 
 
+given_providers: list[metrics.MeterProvider] = []
+"""The meter providers that instrumentors were given; the last is used in place of the global one."""
+
+
 def instruments() -> Instruments | None:
-    """Return the instruments of the global meter provider, None while there is none that records."""
+    """Return the instruments of the meter provider in use, None while there is none that records."""
     global _provider, _instruments
-    provider = _global._METER_PROVIDER if _global is not None else metrics.get_meter_provider()  # noqa: SLF001
+    if given_providers:
+        provider = given_providers[-1]
+    else:
+        provider = _global._METER_PROVIDER if _global is not None else metrics.get_meter_provider()  # noqa: SLF001
     if provider is not _provider:
         _instruments = _made()  # asks by the public function, which may load a provider (OTEL_PYTHON_METER_PROVIDER)
         _provider = provider
@@ -142,7 +155,7 @@ def _records(provider: object) -> bool:
 
 def _made() -> Instruments | None:
     try:
-        provider = metrics.get_meter_provider()
+        provider = given_providers[-1] if given_providers else metrics.get_meter_provider()
         return _instruments_of(provider) if _records(provider) else None
     except Exception as failure:  # a provider that knows less than the API asks for
         log_internal_error("the making of metrics", failure)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
+from unbroken.errors import WrongArgument
 from unbroken.propagation.w3c import Duplicates, known_duplicates
 
 Correlation = Literal["parent", "link"]
@@ -31,8 +32,10 @@ class Policy:
         ignore: glob patterns of the destinations that are left alone: no span, no context.
         message_key: put the message's key on the process span.
 
+    `replace` of `dataclasses` makes another with a few fields changed.
+
     Raises:
-        ValueError: a value that is none of those above.
+        ValueError: a field with a value that is none of those above, such as a text where a tuple of patterns belongs.
     """
 
     correlation: Correlation = "parent"
@@ -42,22 +45,32 @@ class Policy:
     only: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     message_key: bool = True
-    selective: bool = field(init=False, repr=False, default=False)
-    """Whether some destinations are left out."""
 
     def __post_init__(self) -> None:
         known_correlation(self.correlation)
         known_duplicates(self.duplicates)
+        for name in ("spans", "settle", "message_key"):
+            _check_flag(name, getattr(self, name))
         for name in ("only", "ignore"):
-            patterns = getattr(self, name)
-            if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns):
-                raise ValueError(f"{name} must be a tuple of patterns, not {patterns!r}")
-            object.__setattr__(self, name, tuple(patterns))
-        object.__setattr__(self, "selective", bool(self.only or self.ignore))
+            object.__setattr__(self, name, _patterns(name, getattr(self, name)))
 
     def covers(self, destination: str) -> bool:
         """Return whether messages of this destination are traced."""
         return _covers(self.only, self.ignore, destination)
+
+
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, not {value!r}")
+
+
+def _patterns(name: str, value: object) -> tuple[str, ...]:
+    """Return the patterns as a tuple; a list of text is taken, too."""
+    if isinstance(value, (tuple, list)):
+        patterns = tuple(cast("list[object]", value))
+        if all(isinstance(pattern, str) and pattern for pattern in patterns):
+            return cast("tuple[str, ...]", patterns)
+    raise ValueError(f'{name} must be a tuple of patterns, such as ("orders.*", "payments"), not {value!r}')
 
 
 @functools.lru_cache(maxsize=1024)
@@ -68,21 +81,30 @@ def _covers(only: tuple[str, ...], ignore: tuple[str, ...], destination: str) ->
 
 
 class _Active:
-    policy = Policy()
+    policy: Policy | None = None
+    """None until the first message: then it is what the environment asks for, unless one was configured."""
 
 
 def active_policy() -> Policy:
-    """Return the policy in force."""
-    return _Active.policy
+    """Return the policy in force: the one that was configured, else the one of the environment (`UNBROKEN_*`)."""
+    policy = _Active.policy
+    return policy if policy is not None else _read_environment()
+
+
+def _read_environment() -> Policy:
+    from unbroken.messaging.environment import read_policy  # it makes a Policy of what it reads
+
+    _Active.policy = policy = read_policy()
+    return policy
 
 
 def configure(policy: Policy) -> Policy:
-    """Put a policy in force for the process and return the one before.
+    """Put a policy in force for the process, in place of what the environment asks for; return the one before.
 
     Raises:
-        TypeError: not a `Policy`.
+        WrongArgument: not a `Policy`.
     """
     if not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"configure() takes a Policy, not {type(policy).__qualname__}")
-    before, _Active.policy = _Active.policy, policy
+        raise WrongArgument("configure()", "a Policy", policy, "write configure(Policy(...))")
+    before, _Active.policy = active_policy(), policy
     return before

@@ -1,16 +1,11 @@
-"""The scope of the record that a consumer gave last, for loops that give us no handler to wrap.
+"""Zero code: the scope of the record that a consumer gave last, for loops that have no handler to wrap.
 
-    polled = PollScope(POLLING, attributes)       one for each consumer
+polled = PollScope(switch, attributes)     one for each consumer
 
-    polled.leave()                             the consumer's next call, or its close
-    message = consumer.poll(1.0)
-    if message is not None:
-        polled.enter(message)                  the record's span is current until the next `leave`
-
-There is no token: nobody knows in which order consumers leave, nor in which thread. Each scope remembers instead the
-context that it was put over. What is to be current is found by looking: a context whose scope is closed stands for the
-one under it, and so on down to the application's own. So it does not matter which of two consumers leaves first; and a
-thread in which nothing was changed when another thread closed the consumer finds its way back at its next call.
+polled.leave()                             the consumer's next call, or its close
+message = consumer.poll(1.0)
+if message is not None:
+polled.enter(message)                  the record's span is current until the next `leave`
 """
 
 from __future__ import annotations
@@ -18,15 +13,21 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from collections import deque
 from typing import Any
 from weakref import WeakSet
 
-from opentelemetry.context import Context
-
-from unbroken.messaging.process import SCOPE_KEY, held, process
+from unbroken.errors import UnknownMessage
+from unbroken.messaging import consumed
+from unbroken.messaging.batches import BatchScope, MessageBatch, leave_batch
+from unbroken.messaging.handed_out import PolledScope, forget, remember
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import log_internal_error
-from unbroken.propagation.context import SPAN_KEY, attach, current, is_suppressed
+
+MAX_HANDED_OUT = 16_384
+"""How many records of one client library are kept in mind after their loops went on; the oldest make room."""
+_CHECKS = 2
+"""Of how many of them each call looks whether they are gone: more than it adds."""
 
 
 class PollSwitch:
@@ -36,8 +37,9 @@ class PollSwitch:
         self.is_on = False
         self._consumers: WeakSet[PollScope] = WeakSet()
         self._adding = threading.Lock()
+        self._handed_out: deque[PolledScope] = deque()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forked)
+            os.register_at_fork(after_in_child=self._forget_parent)
 
     def start(self) -> None:
         """Let the records of these consumers become current."""
@@ -57,11 +59,20 @@ class PollSwitch:
         atexit.unregister(self.leave_all)
         atexit.register(self.leave_all)
 
-    def _forked(self) -> None:
-        """Leave to the parent process what was open there: it is the parent that ends the spans."""
-        self._adding = threading.Lock()  # the thread that may have held it is not in this process
-        for polled in list(self._consumers):
-            polled.forget()
+    def keep(self, scope: PolledScope) -> None:
+        """Keep a record in mind until nobody else has it."""
+        self._handed_out.append(scope)
+        if len(self._handed_out) > MAX_HANDED_OUT:
+            self._let_go(1, force=True)
+
+    @property
+    def has_kept(self) -> bool:
+        """Whether records are kept in mind."""
+        return bool(self._handed_out)
+
+    def let_go(self, most: int) -> None:
+        """Let go of the records that nobody else has, of the `most` oldest."""
+        self._let_go(min(most, len(self._handed_out)), force=False)
 
     def leave_all(self) -> None:
         """End the scopes that are open."""
@@ -69,6 +80,30 @@ class PollSwitch:
             consumers = list(self._consumers)
         for polled in consumers:
             polled.leave()
+            polled.leave()  # the record before the last is kept for one call more
+        self._let_go(len(self._handed_out), force=True)
+
+    def _let_go(self, most: int, *, force: bool) -> None:
+        for _ in range(most):
+            try:
+                scope = self._handed_out.popleft()
+            except IndexError:  # another thread took it
+                return
+            if force or scope.is_released():
+                forget(scope)
+                consumed.forget((scope.key,))
+                scope.finish(is_late=True)
+            else:
+                self._handed_out.append(scope)
+
+    def _forget_parent(self) -> None:
+        """Leave to the parent process what was open there: it is the parent that ends the spans."""
+        self._adding = threading.Lock()  # the thread that may have held it is not in this process
+        for polled in list(self._consumers):
+            polled.forget()
+        for scope in self._handed_out:
+            forget(scope)
+        self._handed_out.clear()
 
 
 class PollScope:
@@ -77,42 +112,58 @@ class PollScope:
     It knows nothing of the consumer, which keeps it: when the consumer is collected, the span ends.
 
     Args:
-        polling: the switch of its client library.
+        switch: of the client library.
         attributes: what the consumer knows (group, client id, server), for the spans of its records.
     """
 
-    __slots__ = ("__weakref__", "_attributes", "_inside", "_is_known", "_open", "_polling")
+    __slots__ = ("__weakref__", "_attributes", "_before", "_checks", "_is_known", "_open", "switch")
 
-    def __init__(self, polling: PollSwitch, attributes: Attributes | None = None) -> None:
-        self._open: list[_Scope] = []  # at most one; `pop` is atomic where two threads leave at once
-        self._polling = polling
+    def __init__(self, switch: PollSwitch, attributes: Attributes | None = None) -> None:
+        self._open: list[PolledScope] = []  # at most one; `pop` is atomic where two threads leave at once
+        self.switch = switch
         self._attributes = attributes
+        self._before: PolledScope | None = None
+        self._checks = _CHECKS
         self._is_known = False
 
-    def enter(self, message: object) -> None:
-        """End the scope of the record before and make this record's context current."""
+    def enter(self, message: object, probe: object = None, kept: int = 0) -> None:
+        """End the scope of the record before and make this record's context current.
+
+        Args:
+            message: the record.
+            probe: what the application gets of it, where that is not the message itself.
+            kept: how many references to that the caller keeps while the application has it.
+        """
         if self._open:
             self.leave()
-        if not self._polling.is_on:
+        if not self.switch.is_on:
             return
         try:
             if not self._is_known:
-                self._polling.add(self)
+                self.switch.add(self)
                 self._is_known = True
-            scope = _Scope(message, None, attributes=self._attributes)
-            scope.outer = scope.base = outer = _living(current())
-            if outer and type(under := outer.get(SCOPE_KEY)) is _Scope:
-                scope.base = _base(outer, under)
-                _compact(under)
-            inside = scope.opened(scope.base)
-            if inside is not None:
-                scope.is_open = True
-                held[id(message)] = (scope, inside)
-                self._inside = inside  # not on the scope, which is in it: such a cycle would wait for the collector
+            try:
+                scope = PolledScope(message, self._attributes, probe)
+            except UnknownMessage:  # the double of a test: handed on
+                return
+            scope.open()
+            if scope.is_current:
+                scope.count_references(kept)
+                remember(scope)
                 self._open.append(scope)
-                attach(inside)
         except Exception as error:
             log_internal_error("a polled record", error)
+
+    def hand_out(self, messages: list[Any]) -> list[Any]:
+        """Return the messages of a poll that gives several, as a list in which each is current in its turn."""
+        if not messages or not self.switch.is_on:
+            return messages
+        try:
+            self._checks = _CHECKS + 2 * len(messages)
+            return MessageBatch(messages, [self._note(message) for message in messages])
+        except Exception as error:
+            log_internal_error("a polled batch", error)
+            return messages
 
     def leave(self) -> None:
         """End the scope of the last record, if there is one; the context becomes what it was under it.
@@ -121,95 +172,59 @@ class PollScope:
         """
         scope = self._taken() if self._open else None
         try:
-            around = current()
-            if scope is not None and around is self._inside:  # the common case: 0.4 µs less
-                outer = scope.outer
-                attach(_living(outer) if outer else outer)
-            elif around and (living := _living(around)) is not around:
-                attach(living)
+            if scope is None:
+                leave_batch()
+            else:
+                scope.go_on()
+                if scope.is_released():
+                    forget(scope)
+                    scope = None
+            before, self._before = self._before, scope
+            if before is not None:
+                self._drop(before)
+            if self.switch.has_kept:
+                self.switch.let_go(self._checks)
+                self._checks = _CHECKS
         except Exception as error:
             log_internal_error("a polled record", error)
-        if scope is not None:
-            scope.closed(None)
 
     def forget(self) -> None:
         """Let the scope of the last record go; its span stays open."""
         scope = self._taken()
         if scope is not None:
-            held.pop(id(scope.message), None)
+            scope.is_current = False
+            forget(scope)
 
-    def _taken(self) -> _Scope | None:
+    def _note(self, message: object) -> BatchScope | None:
         try:
-            scope = self._open.pop()
+            scope = BatchScope(message, self._attributes)
+        except UnknownMessage:
+            return None
+        remember(scope)
+        consumed.note(scope.message_type, message, is_kept=True)
+        self.switch.keep(scope)
+        return scope
+
+    def _drop(self, scope: PolledScope) -> None:
+        """Let a record go whose variable has another value by now; keep it in mind if the application has it still."""
+        if not scope.is_released():
+            self.switch.keep(scope)
+            return
+        forget(scope)
+        if not scope.has_ended:
+            scope.finish(is_late=True)
+
+    def _taken(self) -> PolledScope | None:
+        try:
+            return self._open.pop()
         except IndexError:  # another thread was first
             return None
-        scope.is_open = False
-        return scope
 
     def __del__(self) -> None:
         scope = self._taken()
-        if scope is None:
-            return
-        # This can happen at any moment of any thread: only what is plainly ours is taken away.
-        if current() is self._inside:
-            attach(_living(scope.outer))
-        scope.closed(None)
-
-
-class _Scope(process):
-    """The record that is current.
-
-    Attributes:
-        outer: the context that was current before, restored after it.
-        base: the application's own context, without any record of any consumer.
-        is_open: whether its consumer has not called again.
-    """
-
-    __slots__ = ("base", "is_open", "outer")
-
-    base: Context
-    is_open: bool
-    outer: Context
-
-    def closed(self, error: BaseException | None) -> None:
-        """End the span, unless a `process` of the same message in another thread has taken it over."""
-        if held.pop(id(self.message), None) is not None:
-            process.closed(self, error)  # 0.1 µs less than by super()
-
-
-def _living(context: Context) -> Context:
-    """Return the context without the records that have ended: itself, or the nearest under it."""
-    while True:
-        scope: Any = context.get(SCOPE_KEY)
-        if type(scope) is not _Scope or scope.is_open:
-            return context
-        if _is_in_use(context, scope):
-            return context
-        context = scope.outer
-
-
-def _is_in_use(context: Context, scope: _Scope) -> bool:
-    """Return whether a block of the application is open over an ended record: not a context it forgot to detach."""
-    span: Any = context.get(SPAN_KEY)
-    return not _is_only(context, scope) and (is_suppressed(context) or span.is_recording())
-
-
-def _base(context: Context, scope: _Scope) -> Context:
-    """Return the application's own context, of one that has another consumer's record in it.
-
-    What the application opened over that record is its own; the record alone is not: it gives no link.
-    """
-    return scope.base if _is_only(context, scope) else context
-
-
-def _is_only(context: Context, scope: _Scope) -> bool:
-    """Return whether the application has opened nothing of its own over the record."""
-    span: Any = context.get(SPAN_KEY)
-    return (span is scope.span or span is None) and not is_suppressed(context)
-
-
-def _compact(scope: Any) -> None:
-    """Let go of ended records under an open one: consumers that take turns for ever keep one record each."""
-    while type(scope) is _Scope:
-        scope.outer = _living(scope.outer)
-        scope = scope.outer.get(SCOPE_KEY)
+        if scope is not None:
+            scope.leave()
+            forget(scope)
+            scope.finish()
+        if (before := self._before) is not None:
+            self._drop(before)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol, cast
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanContext, SpanKind
 
-from unbroken.errors import OpenTwice
-from unbroken.messaging import semconv
-from unbroken.messaging.message import MessageType, origin_of, type_of
+from unbroken import mistakes
+from unbroken.errors import OpenTwice, WrongArgument
+from unbroken.messaging import consumed, semconv
+from unbroken.messaging.message import MessageType, is_message, origin_of, type_of
 from unbroken.messaging.metrics import add, instruments, labels, seconds_since
 from unbroken.messaging.policy import active_policy
-from unbroken.messaging.process import RECEIVE_KEY, is_counted, mark_failed
+from unbroken.messaging.scope import mark_failed
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import log_internal_error, tracing
 from unbroken.propagation.context import SPAN_KEY, attach, current, detach, is_suppressed
+
+
+class ByPartition(Protocol):
+    """A mapping of lists of messages, whatever its keys are."""
+
+    def values(self) -> Iterable[Iterable[object]]:
+        """Return the lists."""
+        ...
 
 
 class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
@@ -44,35 +52,45 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
 
     Raises:
         UnknownMessage: one of them is no message of a known client. What a message holds never raises.
-        TypeError: an iterator, whose messages would be gone for the handler.
+        WrongArgument: one message, which `process` takes; the response or the event that holds the messages; an
+            iterator, whose messages would be gone for the handler.
     """
 
-    __slots__ = ("_consumer", "_messages", "_start_time", "_token", "counted", "span")
+    __slots__ = ("_consumer", "_counted", "_messages", "_start_time", "_token", "span")
 
     span: Span
     """The span of the block; set on entering."""
-    counted: frozenset[int]
-    """The identities of its messages; set on entering."""
 
     def __init__(
         self,
-        messages: Sequence[object] | Mapping[Any, Sequence[object]],
+        messages: Iterable[object] | ByPartition,
         consumer: object = None,
         *,
         start_time: int | None = None,
     ) -> None:
-        if isinstance(messages, Mapping):
-            messages = list(chain.from_iterable(messages.values()))
-        if isinstance(messages, Iterator):
-            raise TypeError("receive() takes the messages of one poll, not an iterator that can be read only once")
-        self._messages = [(kind, message) for message in messages if (kind := type_of(message)).error(message) is None]
+        self._messages = [
+            (kind, message) for message in _listed(messages) if (kind := type_of(message)).error(message) is None
+        ]
+        if start_time is not None and type(start_time) is not int:
+            instead = "write start_time=time.time_ns(), before the poll"
+            raise WrongArgument("receive(start_time=...)", "nanoseconds since the epoch", start_time, instead)
         self._consumer = consumer
         self._start_time = start_time
+        self._counted: list[Hashable] = []
         self._token: Any = None
 
     def __enter__(self) -> Span:
         if self._token is not None:
             raise OpenTwice(self)
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close(error)
+
+    def open(self) -> Span:
+        """Start the span, make it current and return it: for code without a block, which calls `close` later."""
         self.span = INVALID_SPAN
         try:
             inside = self._open(current())
@@ -83,13 +101,13 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
             self._token = attach(inside)
         return self.span
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self, error: BaseException | None = None) -> None:
+        """Make the context around the block current again and end the span. Never raises."""
         if self._token is None:
             return
         detach(self._token)
         self._token = None
+        consumed.forget(self._counted)
         try:
             if self.span.is_recording():
                 try:
@@ -105,17 +123,17 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         messages = [
             (kind, message)
             for kind, message in self._messages
-            if not rules.selective or rules.covers(kind.destination_of(message, self._consumer))
+            if not (rules.only or rules.ignore) or rules.covers(kind.destination_of(message, self._consumer))
         ]
         if not messages or is_suppressed(ambient):
             return None
-        self.counted = frozenset(id(message) for _, message in messages)
         attributes = self._attributes(messages)
-        values: dict[str, object] = {**ambient, RECEIVE_KEY: self}
+        values: dict[str, object] = dict(ambient)
         if (found := instruments()) is not None:
-            new = sum(not is_counted(kind, message) for kind, message in messages)
+            new = [(kind, message) for kind, message in messages if not consumed.is_counted(kind, message)]
             if new:
-                add(found.consumed, new, labels(attributes))
+                add(found.consumed, len(new), labels(attributes))
+                self._counted = [consumed.note(kind, message, is_kept=True) for kind, message in new]
             if self._start_time is not None:
                 waited = seconds_since(self._start_time / 1e9)
                 found.operation_duration.record(waited or 0.0, labels(attributes))
@@ -148,6 +166,21 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         if self._consumer is not None:
             attributes.update(kind.consumer(self._consumer))
         return semconv.exportable(attributes)
+
+
+def _listed(given: Any) -> Iterable[object]:
+    """Return the messages of one poll."""
+    if type(given) is list:  # nearly always
+        return cast("list[object]", given)
+    if mistakes.is_mapping(given) and mistakes.holds_lists(given):
+        return [message for messages in given.values() for message in cast("list[object]", messages)]
+    if _is_other(given) or is_message(given):  # a message may be a tuple
+        raise WrongArgument("receive()", "the messages of one poll", given, mistakes.about_messages(given))
+    return cast("Iterable[object]", given)
+
+
+def _is_other(given: object) -> bool:
+    return not isinstance(given, Iterable) or isinstance(given, (str, bytes, Mapping, Iterator))
 
 
 def _links(kind: MessageType, message: object) -> list[Link]:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, Literal, overload
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind
 
-from unbroken.errors import OpenTwice
+from unbroken.errors import OpenTwice, WrongArgument
 from unbroken.messaging import semconv
+from unbroken.messaging.message import Described, check_attributes
 from unbroken.messaging.metrics import Instruments, Timing, add, count_left_out, failed, instruments, labels
 from unbroken.messaging.policy import active_policy
-from unbroken.messaging.process import SCOPE_KEY, mark_failed
+from unbroken.messaging.scope import SCOPE_KEY, mark_failed
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import log_internal_error, tracing, warn_once
 from unbroken.propagation import context
-from unbroken.propagation.carriers import ATTRIBUTES, MAPPING, NO_NAMES, Carrier, Fields, carrier_of
+from unbroken.propagation.carriers import ATTRIBUTES, MAPPING, NO_NAMES, Carrier, Fields, carrier_of, check
 from unbroken.propagation.context import (
+    BAGGAGE_KEY,
     NOTHING,
     SPAN_KEY,
+    Headers,
+    Pair,
     attach,
     current,
     detach,
@@ -28,16 +32,30 @@ from unbroken.propagation.context import (
     is_suppressed,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    H = TypeVar("H", default=Any)
+else:  # a default is for type checkers: `Sending` alone is that of any headers
+    from typing import TypeVar
+
+    H = TypeVar("H")
+
 SENDING_KEY = "unbroken-send"
 """Where the context of a send keeps it: the client beneath a framework sends the same message, without a span."""
 
 
-class Sending:
+class Sending(Generic[H]):
     """One message being sent: `headers` to give to the client, and its `span`, open until `end`."""
 
     __slots__ = ("_around", "_destination", "_labels", "_timing", "headers", "span")
 
-    def __init__(self, headers: Any, around: Context | None, span: Span, destination: str = "") -> None:
+    headers: H
+    """A copy of the user's headers in the same shape, with the context."""
+    span: Span
+    """The span of the message."""
+
+    def __init__(self, headers: H, around: Context | None, span: Span, destination: str = "") -> None:
         self.headers = headers
         self.span = span
         self._around = around
@@ -68,11 +86,11 @@ class Sending:
         self._labels: Attributes = labels(attributes)
         self._timing = Timing(found.operation_duration, self._labels)
 
-    def leave_out(self, fields: Sequence[str], system: str) -> None:
-        """Say on the span, in a metric and once in the log which fields the message had no room for."""
+    def leave_out(self, fields: Sequence[str], system: str, limit: str | None) -> None:
+        """Say on the span and in a metric which fields the message had no room for, in the log each limit once."""
         self.span.set_attribute(semconv.LEFT_OUT, fields)
         count_left_out(system, fields)
-        warn_once(f"a message has all the headers that its broker allows: it is sent without {', '.join(fields)}")
+        warn_once(f"a message has reached the limit of {limit}: it is sent without {', '.join(fields)}", key=limit)
 
     def end(self, error: BaseException | str | None = None, attributes: Attributes | None = None) -> None:
         """End the span, once; later calls do nothing.
@@ -96,7 +114,7 @@ class Sending:
             log_internal_error("send", failure)
 
 
-class send:  # noqa: N801 - read as a statement, like contextlib.suppress
+class send(Generic[H]):  # noqa: N801 - read as a statement, like contextlib.suppress
     """A block in which one message is sent by a plain client; its PRODUCER span is current inside.
 
         with send("orders") as sending:
@@ -107,20 +125,93 @@ class send:  # noqa: N801 - read as a statement, like contextlib.suppress
         headers: the user's headers; `sending.headers` is a copy in the same shape with the context.
         system: `messaging.system`: `kafka`, `rabbitmq`, `aws_sqs`, or another whose wire the headers show.
         attributes: more attributes of the span, given to the sampler.
+
+    Raises:
+        WrongArgument: a `destination` that is no text.
+        UnknownCarrier: headers in a shape that the wire does not have.
+        OpenTwice: on entering, when this very object is entered already.
     """
 
     __slots__ = ("_attributes", "_carrier", "_destination", "_headers", "_operation", "_sending", "_token")
 
+    @overload
     def __init__(
-        self, destination: str, headers: Any = None, *, system: str = "kafka", attributes: Attributes | None = None
+        self: send[list[tuple[str, str | bytes | None]]],
+        destination: str,
+        headers: None = None,
+        *,
+        system: Literal["kafka"] = "kafka",
+        attributes: Described | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: send[dict[str, str]],
+        destination: str,
+        headers: None = None,
+        *,
+        system: Literal["rabbitmq"],
+        attributes: Described | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: send[dict[str, dict[str, str]]],
+        destination: str,
+        headers: None = None,
+        *,
+        system: Literal["aws_sqs"],
+        attributes: Described | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: send[tuple[Pair, ...]],
+        destination: str,
+        headers: tuple[Pair, ...],
+        *,
+        system: str = "kafka",
+        attributes: Described | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: send[Headers],
+        destination: str,
+        headers: Headers,
+        *,
+        system: str = "kafka",
+        attributes: Described | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: send[list[tuple[str, str | bytes | None]]],
+        destination: str,
+        headers: None = None,
+        *,
+        system: str,
+        attributes: Described | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        destination: str,
+        headers: object = None,
+        *,
+        system: str = "kafka",
+        attributes: Described | None = None,
     ) -> None:
+        for name, text in (("destination", destination), ("system", system)):
+            if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise WrongArgument("send()", f"the {name} as text", text, 'write send("orders", headers)')
+        self._operation, self._carrier = _SYSTEMS.get(system, ("send", None))
+        if self._carrier is None:
+            self._carrier = carrier_of(headers)
+        else:
+            check(self._carrier, headers)
+        if attributes is not None:
+            check_attributes("send", attributes)
         self._destination = destination
         self._headers = headers
-        self._operation, self._carrier = _SYSTEMS.get(system, ("send", None))
         self._attributes = {semconv.SYSTEM: system, **(attributes or {})}
         self._token: Any = None
 
-    def __enter__(self) -> Sending:
+    def __enter__(self) -> Sending[H]:
         if self._token is not None:
             raise OpenTwice(self)
         self._sending = start_send(self._destination, self._headers, self._described, self._carrier)
@@ -164,7 +255,7 @@ def start_send(
         UnknownCarrier: headers in a shape that no client takes.
     """
     ambient = current()
-    if (ambient and is_suppressed(ambient)) or (active_policy().selective and not active_policy().covers(destination)):
+    if (ambient and is_suppressed(ambient)) or not active_policy().covers(destination):
         return Sending(headers, None, INVALID_SPAN)
     if carrier is None:
         carrier = carrier_of(headers)
@@ -181,8 +272,9 @@ def start_send(
 
 def _covered(headers: Any, carrier: Carrier, around: Context) -> Sending:
     """Return what is sent beneath the span of the same message, with its context; the headers may hold it already."""
-    if context.extract_origin(carrier.pairs(headers), active_policy().duplicates).span_context is None:
-        headers = carrier.replaced(headers, *context.fields_of(around))
+    origin = context.extract_origin(carrier.pairs(headers), active_policy().duplicates)
+    if origin.span_context is None:
+        headers = carrier.replaced(headers, *context.fields_of(_with_baggage(around, origin)))
     return Sending(headers, None, INVALID_SPAN)
 
 
@@ -196,8 +288,11 @@ def _start(
     if parent is not None and not parent.is_valid:
         parent = None
     kept: SpanContext | None = None
-    if not is_empty and (origin := context.extract_origin(pairs, active_policy().duplicates)).span_context is not None:
-        if parent is None:
+    if not is_empty:
+        origin = context.extract_origin(pairs, active_policy().duplicates)
+        if origin.span_context is None:
+            around = _with_baggage(around, origin)
+        elif parent is None:
             parent = origin.span_context
             around = Context({**around, **context.context_of(origin)})
         elif _is_foreign(origin.span_context, parent, around):
@@ -209,12 +304,17 @@ def _start(
             fields, names = context.fields_of(around, span)
             sending.headers = carrier.replaced(headers, fields, NO_NAMES if is_empty else names)
             if carrier.limit is not None:
-                _say_what_was_left_out(sending, fields, describe)
+                _say_what_was_left_out(sending, fields, describe, carrier)
         if (found := instruments()) is not None:
             sending.timed(found, semconv.exportable(describe()))
     except Exception as error:
         log_internal_error("send", error)
     return sending
+
+
+def _with_baggage(around: Context, origin: context.Origin) -> Context:
+    """Return the context with the baggage of headers that hold no span context, unless it has baggage of its own."""
+    return Context({**around, BAGGAGE_KEY: around.get(BAGGAGE_KEY) or origin.baggage}) if origin.baggage else around
 
 
 def _span(
@@ -240,10 +340,12 @@ def _span(
         return None
 
 
-def _say_what_was_left_out(sending: Sending, fields: Fields, describe: Callable[[], Attributes]) -> None:
+def _say_what_was_left_out(
+    sending: Sending, fields: Fields, describe: Callable[[], Attributes], carrier: Carrier
+) -> None:
     missing = [name for name, _ in fields if name not in sending.headers]
     if missing:
-        sending.leave_out(missing, describe()[semconv.SYSTEM])
+        sending.leave_out(missing, describe()[semconv.SYSTEM], carrier.limit_met)
 
 
 def _tell(span: Span, error: BaseException | str | None, attributes: Attributes | None) -> None:

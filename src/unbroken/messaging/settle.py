@@ -9,12 +9,13 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Link, NonRecordingSpan, Span, SpanContext, SpanKind
 
-from unbroken.errors import OpenTwice
+from unbroken.errors import OpenTwice, WrongArgument
 from unbroken.messaging import semconv
+from unbroken.messaging.message import check_attributes
 from unbroken.messaging.metrics import Timing, instruments, labels, seconds_since
 from unbroken.messaging.policy import Policy, active_policy
-from unbroken.messaging.process import SCOPE_KEY, mark_failed
 from unbroken.messaging.receipts import recall
+from unbroken.messaging.scope import MessageScope, mark_failed, open_scopes
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import log_internal_error, tracing
 from unbroken.propagation.context import SPAN_KEY, attach, current, detach, is_suppressed
@@ -36,6 +37,10 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         attributes: of the span; at least system and, where known, destination.
         start_time: when the operation began, nanoseconds since the epoch, if that was before the block.
         is_final: False for what only touches the messages, which are settled later.
+
+    Raises:
+        WrongArgument: a message, or one receipt, instead of a list of receipts.
+        OpenTwice: on entering, when this very object is entered already.
     """
 
     __slots__ = ("_attributes", "_is_final", "_receipts", "_start_time", "_timing", "_token", "operation", "span")
@@ -52,6 +57,13 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         start_time: int | None = None,
         is_final: bool = True,
     ) -> None:
+        if not isinstance(operation, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise WrongArgument("settle()", "an operation", operation, 'write settle("ack", [receipt], attributes)')
+        if isinstance(receipts, (str, bytes)) or not isinstance(receipts, (list, tuple, Sequence)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise WrongArgument(
+                "settle()", "a list of receipts", receipts, f"write settle({operation!r}, [receipt], ...)"
+            )
+        check_attributes("settle", attributes)
         self.operation = operation
         self._receipts = receipts
         self._attributes = attributes
@@ -98,11 +110,11 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
             log_internal_error("settle", failure)
 
     def _open(self, ambient: Context) -> Context | None:
-        scope: Any = ambient.get(SCOPE_KEY)
-        spans = [_process_span(receipt, scope, self._is_final) for receipt in self._receipts]
+        scopes = list(open_scopes(ambient))
+        spans = [_process_span(receipt, scopes, self._is_final) for receipt in self._receipts]
         known = [found for found in spans if found is not None]
         rules = active_policy()
-        if is_suppressed(ambient) or (rules.selective and not self._is_covered(rules, known)):
+        if is_suppressed(ambient) or ((rules.only or rules.ignore) and not self._is_covered(rules, known)):
             return None
         attributes: Attributes = {
             **self._attributes,
@@ -119,7 +131,7 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         if traced.tracer is None or not (rules.spans and rules.settle):
             return None
         around = ambient
-        if len(known) == 1 and not (scope is not None and scope.span.get_span_context() is known[0]):
+        if len(known) == 1 and not (scopes and scopes[0].span.get_span_context() is known[0]):
             around = Context({**ambient, SPAN_KEY: NonRecordingSpan(known[0])})
         span: Any = around.get(SPAN_KEY)
         parent: SpanContext | None = span.get_span_context() if span is not None else None
@@ -139,10 +151,13 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
         return rules.covers(destination) if destination else bool(known)
 
 
-def _process_span(receipt: Hashable, scope: Any, is_final: bool) -> SpanContext | None:
-    """Return the process span of a message: of the block that is open, or remembered from its own."""
-    if scope is not None and scope.kind.receipt is not None and scope.kind.receipt(scope.message) == receipt:
-        scope.is_settled = scope.is_settled or is_final
-        span_context: SpanContext = scope.span.get_span_context()
-        return span_context if span_context.is_valid else None
-    return recall(receipt, keep=not is_final)
+def _process_span(receipt: Hashable, scopes: Sequence[MessageScope], is_final: bool) -> SpanContext | None:
+    """Return the process span of a message: of a scope that is open, or remembered from its own."""
+    known = recall(receipt, keep=not is_final)
+    for scope in scopes:
+        if receipt is not None and scope.receipt == receipt:
+            if is_final:
+                scope.settle()
+            span_context = scope.span.get_span_context()
+            return span_context if span_context.is_valid else None
+    return known

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.trace import NoOpTracer, ProxyTracer, SpanContext, TraceFlags, Tracer
+from opentelemetry.trace import NoOpTracer, ProxyTracer, ProxyTracerProvider, SpanContext, TraceFlags, Tracer
 
 from unbroken.messaging.semconv import SCHEMA_URL
 from unbroken.propagation.context import new_span_context
@@ -54,13 +54,21 @@ _provider: object = object()  # none was seen yet
 _tracing = Tracing(None)
 
 
+given_providers: list[trace.TracerProvider] = []
+"""The tracer providers that instrumentors were given; the last is used in place of the global one."""
+
+
 def tracing() -> Tracing:
-    """Return the tracing of the global tracer provider."""
+    """Return the tracing of the tracer provider in use."""
     global _provider, _tracing
-    provider = _global._TRACER_PROVIDER if _global is not None else trace.get_tracer_provider()  # noqa: SLF001
+    if given_providers:
+        provider = given_providers[-1]
+    else:
+        provider = _global._TRACER_PROVIDER if _global is not None else trace.get_tracer_provider()  # noqa: SLF001
     if provider is not _provider:
-        # Asks by the public function, which may load a provider (OTEL_PYTHON_TRACER_PROVIDER).
-        _tracing = _of(trace.get_tracer(SCOPE, version(), schema_url=SCHEMA_URL))
+        # None asks by the public function, which may load a provider (OTEL_PYTHON_TRACER_PROVIDER).
+        given = provider if given_providers else None
+        _tracing = _of(trace.get_tracer(SCOPE, version(), given, SCHEMA_URL))
         _provider = provider
     return _tracing
 
@@ -96,6 +104,21 @@ def version() -> str:
     return __version__
 
 
+_is_sdk_missed = False
+
+
+def log_missing_sdk() -> None:
+    """Say once, when a message is processed, that no tracer provider is set and nothing records its span."""
+    global _is_sdk_missed
+    if _is_sdk_missed or not isinstance(trace.get_tracer_provider(), ProxyTracerProvider):
+        return
+    _is_sdk_missed = True
+    _logger.info(
+        "No OpenTelemetry SDK is configured: context is propagated, but no spans are recorded. Call "
+        "opentelemetry.trace.set_tracer_provider() before the first message, or start with opentelemetry-instrument."
+    )
+
+
 _logged: set[tuple[str, type[BaseException]]] = set()
 _said: set[str] = set()
 
@@ -104,11 +127,13 @@ def log_internal_error(where: str, error: Exception) -> None:
     """Log an exception of the telemetry itself, once per place and class: it must not reach the application."""
     if (where, type(error)) not in _logged:
         _logged.add((where, type(error)))
-        _logger.error("telemetry failed in %s; the message goes on without it (logged once)", where, exc_info=error)
+        _logger.error(
+            "Internal error in unbroken (%s). The message was not affected. This is logged once.", where, exc_info=error
+        )
 
 
-def warn_once(text: str) -> None:
-    """Log a warning about messages, once per text."""
-    if text not in _said:
-        _said.add(text)
+def warn_once(text: str, key: str | None = None) -> None:
+    """Log a warning about messages, once per key (default: the text)."""
+    if (key or text) not in _said:
+        _said.add(key or text)
         _logger.warning("%s (logged once)", text)

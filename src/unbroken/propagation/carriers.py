@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import functools
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from itertools import chain, islice
-from typing import Any, Literal, Protocol, TypeGuard, get_args
+from typing import Any, Literal, Protocol, TypeGuard, cast, get_args
 
+from unbroken import mistakes
 from unbroken.errors import UnknownCarrier
 
-Pairs = Iterable[tuple[Any, Any]]
+Pairs = Iterable[tuple[object, object]]
+"""Headers as names and values, in order, whatever a client holds there."""
 Fields = list[tuple[str, bytes]]
 """What propagation writes: names and UTF-8 octets, in order."""
 
@@ -60,18 +63,30 @@ Wire = Literal["kafka", "amqp", "sqs"]
 
 
 class Carrier(Protocol):
-    """How one wire holds headers."""
+    """How one wire holds headers. Nothing here raises because of what they hold, and nothing changes them.
+
+    `PAIRS`, `MAPPING` and `ATTRIBUTES` are those of Kafka, AMQP and SQS.
+    """
 
     @property
     def limit(self) -> int | None:
         """How many headers a message can have, None where there is no limit; `replaced` leaves out what is over it."""
         ...
 
-    def pairs(self, headers: Any) -> Pairs:
+    @property
+    def limit_met(self) -> str | None:
+        """What limit of the broker keeps `replaced` from writing all fields, None where there is none."""
+        ...
+
+    def takes(self, headers: object) -> bool:
+        """Return whether headers have the shape of this wire; no headers (None, empty) have that of any."""
+        ...
+
+    def pairs(self, headers: object) -> Pairs:
         """Return the headers as pairs of name and value, in order."""
         ...
 
-    def replaced(self, headers: Any, fields: Fields, names: Names) -> Any:
+    def replaced(self, headers: object, fields: Fields, names: Names) -> object:
         """Return a copy in the same shape without the `names` (lower case) and with the `fields` at its end."""
         ...
 
@@ -79,7 +94,12 @@ class Carrier(Protocol):
 class PairsCarrier:
     """Headers as a list or tuple of `(name, bytes)`: the Kafka wire. None is an empty list."""
 
-    limit = None
+    limit: int | None = None
+    limit_met: str | None = None
+
+    def takes(self, headers: object) -> bool:
+        """Return whether this is a list or a tuple that holds pairs, or nothing."""
+        return _is_nothing(headers) or (isinstance(headers, (list, tuple)) and _has_pairs(headers))
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the headers themselves."""
@@ -97,9 +117,14 @@ class PairsCarrier:
 
 
 class MappingCarrier:
-    """Headers as a mapping of text: what confluent-kafka takes as a dict, and the AMQP wire."""
+    """Headers as a mapping of text: what confluent-kafka takes as a dict, and the AMQP wire. None is an empty dict."""
 
-    limit = None
+    limit: int | None = None
+    limit_met: str | None = None
+
+    def takes(self, headers: object) -> bool:
+        """Return whether this is a mapping of headers, or nothing."""
+        return _is_nothing(headers) or (_is_mapping(headers) and _has_headers(headers))
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the items."""
@@ -119,10 +144,16 @@ class MappingCarrier:
 class AttributesCarrier:
     """Headers as the message attributes of SQS, `{name: {"DataType": "String", "StringValue": text}}`, at most ten.
 
-    Those of a Lambda record (`stringValue`) and of an SNS envelope (`Value`) are read too.
+    Those of a Lambda record (`stringValue`) and of SNS (`Value`), whose octets are base64, are read too, and written as
+    the API takes them.
     """
 
     limit = 10  # SQS: "Each message can have up to 10 attributes."
+    limit_met: str | None = "10 attributes of a message (SQS)"
+
+    def takes(self, headers: object) -> bool:
+        """Return whether this is a mapping of attributes, or nothing."""
+        return _is_nothing(headers) or (_is_mapping(headers) and _has_headers(headers))
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the name and the text, or the octets, of each attribute."""
@@ -133,7 +164,7 @@ class AttributesCarrier:
     def replaced(self, headers: Any, fields: Fields, names: Names) -> Any:
         """Return a copy with as many of the `fields` as there is room for, the first before the others."""
         given: dict[Any, Any] = headers or {}
-        kept: dict[Any, Any] = {name: value for name, value in given.items() if not _is_named((name,), names)}
+        kept: dict[Any, Any] = {name: _as_sent(value) for name, value in given.items() if not _is_named((name,), names)}
         for name, value in fields:
             if len(kept) < self.limit or name in kept:
                 kept[name] = {"DataType": "String", "StringValue": _NOT_XML.sub("?", value.decode())}
@@ -143,15 +174,54 @@ class AttributesCarrier:
 # What SQS refuses in a text: all but #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ATTRIBUTE_VALUES = ("StringValue", "BinaryValue", "stringValue", "binaryValue", "Value")
+_MAX_BASE64 = 16384
+"""Characters of the longest octets that are decoded to be read: no propagation field is as long."""
+_RECEIVED_NAMES = (("dataType", "stringValue", "binaryValue"), ("Type", "Value", "Value"))
+"""What Lambda, and SNS, call the type, the text and the octets of an attribute."""
 
 
 def _attribute_value(attribute: object) -> object:
     """Return what an attribute holds; what is no attribute stands for itself, the reader says what is wrong with it."""
-    if _is_mapping(attribute):
-        for name in _ATTRIBUTE_VALUES:
-            if name in attribute:
-                return attribute[name]
+    if not _is_mapping(attribute):
+        return attribute
+    for name in _ATTRIBUTE_VALUES:
+        value = attribute.get(name)
+        if value is not None:  # Lambda's own libraries write null where there is none
+            is_octets = name in ("BinaryValue", "binaryValue") or (
+                name == "Value" and _is_binary(attribute.get("Type"))
+            )
+            return _decoded(value) if is_octets and isinstance(value, str) else value
+    return None if any(name in attribute for name in _ATTRIBUTE_VALUES) else attribute
+
+
+def _decoded(text: str) -> object:
+    """Return the octets of a base64 text; what is none, or is too long to matter, stands for itself."""
+    if len(text) > _MAX_BASE64:
+        return text
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        return text
+
+
+def _as_sent(attribute: object) -> object:
+    """Return an attribute as the API takes it; what neither Lambda nor SNS has made is kept."""
+    if not _is_mapping(attribute) or "DataType" in attribute:
+        return attribute
+    for type_name, text_name, octets_name in _RECEIVED_NAMES:
+        kind = attribute.get(type_name)
+        if _is_binary(kind) and isinstance(octets := attribute.get(octets_name), str):
+            try:
+                return {"DataType": kind, "BinaryValue": b64decode(octets)}
+            except ValueError:
+                return attribute
+        if isinstance(kind, str) and isinstance(text := attribute.get(text_name), str):
+            return {"DataType": kind, "StringValue": text}
     return attribute
+
+
+def _is_binary(kind: object) -> bool:
+    return isinstance(kind, str) and kind.startswith("Binary")
 
 
 @functools.lru_cache(maxsize=64)  # a Jaeger propagator names a header after each baggage key
@@ -163,8 +233,11 @@ def _initials(names: Names) -> frozenset[str | int]:
 
 
 PAIRS = PairsCarrier()
+"""The carrier of Kafka: a list or tuple of `(name, bytes)`."""
 MAPPING = MappingCarrier()
+"""The carrier of AMQP: a mapping of text."""
 ATTRIBUTES = AttributesCarrier()
+"""The carrier of SQS: message attributes, at most ten."""
 _WIRES: dict[str, Carrier] = {"kafka": PAIRS, "amqp": MAPPING, "sqs": ATTRIBUTES}
 
 
@@ -179,22 +252,76 @@ def carrier_for(wire: Wire) -> Carrier:
     return _WIRES[wire]
 
 
-def carrier_of(headers: object) -> Carrier:
+class ShapeCarrier:
+    """Headers in whatever shape they are, each message by itself; None is an empty list."""
+
+    limit: int | None = None
+    limit_met: str | None = None
+
+    def takes(self, headers: object) -> bool:
+        """Return whether these are headers in a shape that any of the carriers takes."""
+        try:
+            return carrier_of(headers).takes(headers)
+        except UnknownCarrier:
+            return False
+
+    def pairs(self, headers: object) -> Pairs:
+        """Return the pairs as the carrier of this shape does."""
+        return carrier_of(headers).pairs(headers)
+
+    def replaced(self, headers: object, fields: Fields, names: Names) -> object:
+        """Return a copy as the carrier of this shape makes it."""
+        return carrier_of(headers).replaced(headers, fields, names)
+
+
+SHAPE = ShapeCarrier()
+
+
+def carrier_of(headers: Any) -> Carrier:
     """Return the carrier for headers of this shape; None is the Kafka wire, an empty mapping not that of SQS.
 
     Raises:
-        UnknownCarrier: neither a list, a tuple, a mapping nor None.
+        UnknownCarrier: neither a list or tuple of pairs, a mapping of headers, nor None.
     """
     if headers is None or isinstance(headers, (list, tuple)):
+        if not _has_pairs(cast("list[object]", headers)):
+            raise UnknownCarrier(cast("object", headers))
         return PAIRS
     if _is_mapping(headers):
-        values = islice(headers.values(), MAX_ATTRIBUTES)
-        return ATTRIBUTES if headers and all(map(_is_attribute, values)) else MAPPING
+        if headers and all(map(_is_attribute, islice(headers.values(), MAX_ATTRIBUTES))):
+            return ATTRIBUTES
+        if _has_headers(headers):
+            return MAPPING
     raise UnknownCarrier(headers)
 
 
+def check(carrier: Carrier, headers: object) -> None:
+    """Raise UnknownCarrier for headers that are not in the shape of a wire."""
+    if not carrier.takes(headers):
+        raise UnknownCarrier(headers)
+
+
+def _is_nothing(headers: object) -> bool:
+    return headers is None or (not headers and isinstance(headers, (list, tuple, Mapping)))
+
+
+def _has_pairs(headers: Any) -> bool:
+    """Return whether a list can be headers: it holds a pair, or at least no message in its place."""
+    return (
+        not headers
+        or type(headers[0]) is tuple
+        or any(map(mistakes.is_pair, headers))
+        or not any(map(mistakes.is_never_header, headers))
+    )
+
+
+def _has_headers(headers: Mapping[Any, object]) -> bool:
+    """Return whether a mapping can be headers: it is no message, no poll's result and no context."""
+    return not (mistakes.is_context(headers) or mistakes.is_sqs_message(headers) or mistakes.holds_messages(headers))
+
+
 def _is_attribute(value: object) -> bool:
-    return _is_mapping(value) and ("DataType" in value or "dataType" in value)
+    return _is_mapping(value) and ("DataType" in value or "dataType" in value or set(value) == {"Type", "Value"})
 
 
 def _is_mapping(value: object) -> TypeGuard[Mapping[Any, object]]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import functools
 from binascii import unhexlify
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast, overload
 
 from opentelemetry import baggage as otel_baggage
 from opentelemetry import context as otel_context
@@ -29,7 +29,8 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from unbroken.errors import InvalidHeader, OpenTwice
+from unbroken import mistakes
+from unbroken.errors import InvalidHeader, OpenTwice, WrongArgument
 from unbroken.propagation import propagators, w3c
 from unbroken.propagation.carriers import (
     NO_NAMES,
@@ -40,6 +41,7 @@ from unbroken.propagation.carriers import (
     bounded,
     carrier_for,
     carrier_of,
+    check,
     names_of,
 )
 from unbroken.propagation.problems import Problem
@@ -171,8 +173,33 @@ def context_of(carried: Origin) -> Context:
     return Context(values)
 
 
-# Any, because each client declares another type of list for headers, and lists are invariant.
-def inject(headers: Any = None, *, context: Context | None = None, wire: Wire | None = None) -> Any:
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as _TypeVarWithDefault
+
+    # A list is invariant: what inject() returns goes where a client takes `list[tuple[str, str | bytes | None]]`, too.
+    Value = _TypeVarWithDefault("Value", default=bytes)
+Pair = TypeVar("Pair", bound="tuple[object, object]")
+Headers = TypeVar("Headers", bound="Sequence[tuple[object, object]] | Mapping[str, object] | Mapping[bytes, object]")
+"""Headers as a client's own types say: they come back as they were given."""
+
+
+@overload
+def inject(
+    headers: None = None, *, context: Context | None = None, wire: Literal["kafka"] | None = None
+) -> list[tuple[str, Value]]: ...
+@overload
+def inject(headers: None = None, *, context: Context | None = None, wire: Literal["amqp"]) -> dict[str, str]: ...
+@overload
+def inject(
+    headers: None = None, *, context: Context | None = None, wire: Literal["sqs"]
+) -> dict[str, dict[str, str]]: ...
+@overload
+def inject(
+    headers: tuple[Pair, ...], *, context: Context | None = None, wire: Wire | None = None
+) -> tuple[Pair, ...]: ...
+@overload
+def inject(headers: Headers, *, context: Context | None = None, wire: Wire | None = None) -> Headers: ...
+def inject(headers: object = None, *, context: Context | None = None, wire: Wire | None = None) -> object:
     """Return a copy of `headers`, in the same shape, that carries the context (default: the current one).
 
     Each propagation field is replaced wherever it stands and in whatever case; the user's headers keep their order.
@@ -185,12 +212,20 @@ def inject(headers: Any = None, *, context: Context | None = None, wire: Wire | 
         wire: `kafka`, `amqp` or `sqs`, where the headers do not show it: None, or an empty mapping for SQS.
 
     Raises:
-        UnknownCarrier: `headers` has another shape.
+        UnknownCarrier: `headers` has another shape, or is a message.
+        WrongArgument: `context` is not a context of OpenTelemetry.
         ValueError: `wire` is none of the three.
     """
-    fields, names = fields_of(current() if context is None else context)
+    if context is None:
+        context = current()
+    elif not isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise WrongArgument(
+            "inject(context=...)", "a Context", context, mistakes.about_context(context, "inject(context={})")
+        )
+    fields, names = fields_of(context)
     if wire is not None:
-        return carrier_for(wire).replaced(headers, fields, names)
+        check(carrier := carrier_for(wire), headers)
+        return carrier.replaced(headers, fields, names)
     if headers is None:
         return fields
     return carrier_of(headers).replaced(headers, fields, names)
@@ -241,6 +276,7 @@ def fast_extract(pairs: Pairs) -> SpanContext | None:  # noqa: C901 - every call
         return None
     traceparent: Any = _ABSENT
     tracestate: Any = _ABSENT
+    name: Any
     try:
         if len(pairs) > _MAX_COMMON:  # type: ignore[arg-type]  # of an iterator the full reader takes its share
             return None
@@ -294,11 +330,24 @@ def is_same(one: SpanContext, other: SpanContext) -> bool:
 
 
 class attached:  # noqa: N801 - read as a statement, like contextlib.suppress
-    """A block in which `context` is the current one; after it the context is what it was before."""
+    """A block in which `context` is the current one; after it the context is what it was before.
+
+        with attached(extract(headers)):
+            handle(value)
+
+    Args:
+        context: of OpenTelemetry, as `extract` returns it, or `opentelemetry.context.get_current()`.
+
+    Raises:
+        WrongArgument: a message, headers or a span instead of a context.
+        OpenTwice: on entering, when this very object is entered already.
+    """
 
     __slots__ = ("_context", "_token")
 
     def __init__(self, context: Context) -> None:
+        if not isinstance(context, Context):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise WrongArgument("attached()", "a Context", context, mistakes.about_context(context, "attached({})"))
         self._context = context
         self._token: Token[Context] | None = None
 

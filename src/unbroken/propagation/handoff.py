@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar, cast
 
+from unbroken import mistakes
+from unbroken.errors import WrongArgument
 from unbroken.propagation.context import attached, current
 
 P = ParamSpec("P")
@@ -20,7 +22,14 @@ def bind(function: Callable[P, T]) -> Callable[P, T]:
 
     A coroutine function gives a coroutine function, and so does an object whose `__call__` is one. The bound function
     can be called any number of times, at once too.
+
+        pool.submit(bind(handle), message)
+
+    Raises:
+        WrongArgument: what cannot be called (None, a coroutine), or a generator function, whose body runs only after
+            the call.
     """
+    _check_function("bind", function)
     context = current()
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
 
@@ -42,22 +51,52 @@ def bind(function: Callable[P, T]) -> Callable[P, T]:
 class BoundExecutor(Executor):
     """An executor whose work runs in the context of the caller of `submit` or `map`, on the threads of `executor`.
 
+        pool = BoundExecutor(ThreadPoolExecutor())
+        pool.submit(handle, message)
+
+    Args:
+        executor: made already; it is shut down by `shutdown`, and by the end of a `with` block.
+
     Raises:
-        TypeError: a process pool; a context does not cross processes, carry it with `inject`.
+        WrongArgument: not an executor; or a process pool: a context does not cross processes, carry it with `inject`.
     """
 
     def __init__(self, executor: Executor) -> None:
         if _is_process_pool(executor):
-            raise TypeError("a context does not cross processes: carry it with inject() and extract()")
+            instead = "a context does not cross processes; carry it with inject() and extract()"
+            raise WrongArgument("BoundExecutor()", "an executor of threads", executor, instead)
+        if isinstance(executor, type) or not callable(getattr(executor, "submit", None)):
+            instead = "write BoundExecutor(ThreadPoolExecutor())"
+            raise WrongArgument("BoundExecutor()", "an executor", executor, instead)
         self._executor = executor
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Submit work that runs in the caller's context."""
+        """Submit work that runs in the caller's context.
+
+        Raises:
+            WrongArgument: no function, or a function whose body an executor does not run (a coroutine function, a
+                generator function).
+        """
+        if inspect.iscoroutinefunction(fn):
+            instead = "an executor would not await it; write asyncio.create_task(bind(function)(...))"
+            raise WrongArgument("submit()", "a function", fn, instead)
+        _check_function("submit", fn)
         return self._executor.submit(bind(fn), *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Shut the executor down."""
         self._executor.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+
+def _check_function(call: str, function: object) -> None:
+    instead = mistakes.about_function(function, call)
+    if isinstance(function, Executor):
+        instead = "write BoundExecutor(executor)"
+    if instead is not None:
+        raise WrongArgument(f"{call}()", "a function", function, instead)
+    if mistakes.is_generator(function):
+        instead = f"its body runs after the call; {call} the function that goes through it, or write attached(context)"
+        raise WrongArgument(f"{call}()", "a function", function, f"{instead} in it")
 
 
 def _is_process_pool(executor: Executor) -> bool:

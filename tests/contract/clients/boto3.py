@@ -41,7 +41,8 @@ class Sqs(Client):
         return message["MessageAttributes"]
 
     def pairs(self, message: Any) -> Pairs:
-        return list(ATTRIBUTES.pairs(self.as_received(message)))
+        pairs: Any = ATTRIBUTES.pairs(self.as_received(message))
+        return list(pairs)
 
     def given(self, pairs: Sequence[tuple[str, bytes]]) -> Any:
         return {name: {"DataType": "String", "StringValue": text(value)} for name, value in pairs}

@@ -180,7 +180,7 @@ class ConfluentAIO(OnLoop, Confluent):
 
     @functools.cached_property
     def producer(self) -> Any:
-        from unbroken.clients.confluent_kafka_aio import AIOProducer
+        from unbroken.clients.confluent_kafka.aio import AIOProducer
 
         producer = self.run(made(AIOProducer, self.producer_settings))
         self.closing.callback(lambda: self.run(producer.close()))
@@ -198,7 +198,7 @@ class ConfluentAIO(OnLoop, Confluent):
         self.run(self._transact(topic, values, commit))
 
     async def _transact(self, topic: str, values: list[bytes], commit: bool) -> None:
-        from unbroken.clients.confluent_kafka_aio import AIOProducer
+        from unbroken.clients.confluent_kafka.aio import AIOProducer
 
         producer = AIOProducer({**self.producer_settings, "transactional.id": uuid.uuid4().hex})
         await producer.init_transactions(PATIENCE)
@@ -219,7 +219,7 @@ class ConfluentAIO(OnLoop, Confluent):
 
     @contextmanager
     def _reading(self, settings: dict[str, Any], plain: bool, begin: Any) -> Iterator[Reader]:
-        from unbroken.clients.confluent_kafka_aio import AIOConsumer
+        from unbroken.clients.confluent_kafka.aio import AIOConsumer
 
         plain_class = confluent_kafka.aio.AIOConsumer
         consumer = self.run(made(plain_class if plain else AIOConsumer, settings))

@@ -53,7 +53,7 @@ class Pika(Client):
 
     @functools.cached_property
     def channel(self) -> Any:
-        channel = our_pika.traced_channel(self.connection.channel())
+        channel = our_pika.instrument(self.connection.channel())
         channel.confirm_delivery()
         return channel
 
@@ -88,7 +88,7 @@ class Pika(Client):
         self.declare(destination)
         channel = self.connection.channel()
         if not plain:
-            our_pika.traced_channel(channel)
+            our_pika.instrument(channel)
         try:
             yield PikaReader(channel, destination, plain)
         finally:

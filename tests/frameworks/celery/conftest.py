@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +101,9 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @contextmanager
-def opened_shop(broker: str, pool: str, folder: Path) -> Iterator[Shop]:
+def opened_shop(
+    broker: str, pool: str, folder: Path, arguments: Sequence[str] = (), exports: str = "at once"
+) -> Iterator[Shop]:
     """A worker with queues of its own, for a block."""
     queue = f"shop-{uuid.uuid4().hex[:8]}"
     app = Celery("customer", set_as_current=False)
@@ -113,7 +115,7 @@ def opened_shop(broker: str, pool: str, folder: Path) -> Iterator[Shop]:
     try:
         with (
             Pipe(folder / "spans") as pipe,
-            CeleryWorker(pool, broker, queue, pipe.path, folder) as worker,
+            CeleryWorker(pool, broker, queue, pipe.path, folder, arguments, exports) as worker,
         ):
             app.conf.result_backend = worker.results
             yield Shop(app, broker, queue, pipe, worker)

@@ -8,11 +8,11 @@ from typing import Any
 
 from celery import Celery
 from celery.exceptions import Reject, SoftTimeLimitExceeded
-from celery.signals import task_postrun
+from celery.signals import task_postrun, worker_process_init
 from opentelemetry import context, trace
 
 from tests.frameworks.celery import settings
-from tests.frameworks.exported import export_to
+from tests.frameworks.exported import export_to, export_when_told
 from unbroken.frameworks.celery import instrument
 
 tracer = trace.get_tracer("shop")
@@ -25,9 +25,19 @@ def tell_the_context(task: Any, **_: object) -> None:
         pass
 
 
+def export(**_: object) -> None:
+    """Set the providers of this process."""
+    export_when_told(os.environ["SHOP_SPANS"])
+
+
 app = Celery("shop", set_as_current=False)
 if "SHOP_SPANS" in os.environ:  # else imported by who collects tests
-    export_to(os.environ["SHOP_SPANS"])
+    if os.environ["SHOP_EXPORTS"] == "at once":
+        export_to(os.environ["SHOP_SPANS"])
+    elif os.environ["SHOP_EXPORTS"] == "when told":
+        export()
+    else:  # in the child
+        worker_process_init.connect(export)
     settings.configure(app, os.environ["SHOP_BROKER"], os.environ["SHOP_QUEUE"])
     app.conf.result_backend = os.environ["SHOP_RESULTS"]
     instrument(app)
@@ -39,6 +49,11 @@ if "SHOP_SPANS" in os.environ:  # else imported by who collects tests
 def charge(order: str) -> str:
     with tracer.start_as_current_span("charging", attributes={"order": order}):
         return order
+
+
+@app.task(name="tell_the_process")
+def tell_the_process() -> int:
+    return os.getpid()
 
 
 @app.task(name="fail")

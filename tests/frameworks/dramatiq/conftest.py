@@ -37,6 +37,7 @@ class Shop:
     url: str
     queue: str
     pipe: Pipe
+    worker: subprocess.Popen[bytes]
 
     def order(self, actor: str, count: int, *, delay: int | None = None) -> Order:
         """Enqueue one message inside a request, and return what became of it once there are `count` spans of it."""
@@ -79,21 +80,22 @@ def shop(rabbitmq: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
 
 
 @contextmanager
-def opened_shop(url: str, folder: Path) -> Iterator[Shop]:
+def opened_shop(url: str, folder: Path, exports: str = "at once") -> Iterator[Shop]:
     """A worker with a queue of its own, for a block."""
     queue = f"shop-{uuid.uuid4().hex[:8]}"
     broker = RabbitmqBroker(url=url, confirm_delivery=True)
     broker.add_middleware(UnbrokenMiddleware())
     try:
-        with Pipe(folder / "spans") as pipe, _worker(url, queue, pipe.path, folder):
-            yield Shop(broker, url, queue, pipe)
+        with Pipe(folder / "spans") as pipe, _worker(url, queue, pipe.path, folder, exports) as worker:
+            yield Shop(broker, url, queue, pipe, worker)
     finally:
         broker.close()
 
 
 @contextmanager
-def _worker(url: str, queue: str, spans: Path, folder: Path) -> Iterator[None]:
+def _worker(url: str, queue: str, spans: Path, folder: Path, exports: str) -> Iterator[subprocess.Popen[bytes]]:
     environment = {**os.environ, "SHOP_BROKER": url, "SHOP_QUEUE": queue, "SHOP_SPANS": str(spans)}
+    environment["SHOP_EXPORTS"] = exports
     environment |= {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src"))), "dramatiq_worker_timeout": "100"}
     command = [
         sys.executable,
@@ -106,7 +108,7 @@ def _worker(url: str, queue: str, spans: Path, folder: Path) -> Iterator[None]:
     with (folder / "worker.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
-        yield
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import dramatiq
@@ -13,8 +14,8 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AsyncIO, CurrentMessage, Middleware
 from opentelemetry import context, trace
 
-from tests.frameworks.exported import export_to
-from unbroken.frameworks.dramatiq import UnbrokenMiddleware
+from tests.frameworks.exported import export_to, export_when_told
+from unbroken.frameworks.dramatiq import UnbrokenMiddleware, instrument
 
 QUEUE = os.environ.get("SHOP_QUEUE", "shop")
 tracer = trace.get_tracer("shop")
@@ -35,14 +36,15 @@ def make_broker() -> Broker:
     """Return the broker of the environment: of a worker, or of who collects tests."""
     if "SHOP_SPANS" not in os.environ:
         return StubBroker()
-    export_to(os.environ["SHOP_SPANS"])
+    export = export_when_told if os.environ["SHOP_EXPORTS"] == "when told" else export_to
+    export(os.environ["SHOP_SPANS"])
     broker = RabbitmqBroker(url=os.environ["SHOP_BROKER"])
     broker.add_middleware(AsyncIO())
     broker.add_middleware(CurrentMessage())
     broker.add_middleware(TellTheContext())
     broker.add_middleware(UnbrokenMiddleware())  # the last: it goes to the first place itself
     broker.add_middleware(UnbrokenMiddleware())  # twice is once
-    return broker
+    return instrument(broker)
 
 
 broker = make_broker()
@@ -63,6 +65,11 @@ def charge(order: str) -> None:
 async def charge_async(order: str) -> None:
     with tracer.start_as_current_span("charging", attributes={"order": order}):
         pass
+
+
+@actor()
+def answer(path: str) -> None:
+    Path(path).write_text("here")
 
 
 @actor(max_retries=0)

@@ -6,6 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -19,7 +20,9 @@ from dramatiq.middleware import MiddlewareError, SkipMessage
 from opentelemetry import context, trace
 from opentelemetry.sdk.trace import ReadableSpan
 
-from unbroken.frameworks.dramatiq import UnbrokenMiddleware
+from tests.frameworks.conftest import Systems
+from unbroken.frameworks.dramatiq import UnbrokenMiddleware, instrument
+from unbroken.messaging import semconv
 from unbroken.testing import Spans
 
 
@@ -42,8 +45,62 @@ def test_the_middleware_that_was_added_twice_is_there_once(broker: StubBroker, s
     broker.add_middleware(UnbrokenMiddleware())
     _enqueue(broker)
     _work(broker)
-    assert [span.name for span in spans.finished] == ["send shop", "process shop"]
+    assert [span.name for span in spans.finished] == ["send charge", "process charge"]
     assert sum(isinstance(one, UnbrokenMiddleware) for one in broker.middleware) == 1
+
+
+def test_instrument_adds_the_middleware_once(spans: Spans) -> None:
+    broker = StubBroker()
+    assert instrument(broker) is broker
+    assert instrument(broker) is broker
+    _actor(broker)
+    _enqueue(broker)
+    _work(broker)
+    assert [span.name for span in spans.finished] == ["send charge", "process charge"]
+    broker.close()
+
+
+class RedisBroker(StubBroker):
+    """What the middleware takes for dramatiq's own."""
+
+
+class RabbitmqBroker(StubBroker):
+    """The same."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "system"), [(StubBroker, "dramatiq"), (RedisBroker, "redis"), (RabbitmqBroker, "rabbitmq")]
+)
+def test_spans_and_metrics_name_the_broker_in_use(
+    kind: type[StubBroker], system: str, spans: Spans, systems: Systems
+) -> None:
+    broker = instrument(kind())
+    _actor(broker)
+    _enqueue(broker)
+    broker.queues["shop"].put(Message("shop", "charge", (), {}, {"traceparent": "no context"}).encode())
+    _work(broker)
+    broker.close()
+    attributes = [dict(span.attributes or {}) for span in spans.finished]
+    assert {one[semconv.SYSTEM] for one in attributes} == {system}
+    assert {one.get(semconv.RABBITMQ_ROUTING_KEY) for one in attributes} <= {
+        "shop" if system == "rabbitmq" else None,
+        None,
+    }
+    assert systems() == {
+        "messaging.client.operation.duration": {system},
+        "messaging.client.sent.messages": {system},
+        "messaging.client.consumed.messages": {system},
+        "messaging.process.duration": {system},
+        "unbroken.queue.duration": {system},
+        "unbroken.carriers.malformed": {system},
+    }
+
+
+def test_an_enqueue_that_a_test_has_replaced_enqueues_nothing(broker: StubBroker, spans: Spans) -> None:
+    with mock.patch.object(StubBroker, "enqueue") as enqueue:
+        _enqueue(broker)
+    enqueue.assert_called_once()
+    assert (spans.finished, broker.queues["shop"].qsize()) == ([], 0)
 
 
 def test_what_other_middleware_does_after_an_actor_is_in_its_span(broker: StubBroker, spans: Spans) -> None:
@@ -54,7 +111,7 @@ def test_what_other_middleware_does_after_an_actor_is_in_its_span(broker: StubBr
     broker.add_middleware(Afterwards())
     _enqueue(broker)
     _work(broker)
-    _assert_is_child(spans.named("afterwards")[0], spans.named("process shop")[0])
+    _assert_is_child(spans.named("afterwards")[0], spans.named("process charge")[0])
 
 
 def test_a_message_that_is_skipped_ends_its_span_without_an_error(broker: StubBroker, spans: Spans) -> None:
@@ -65,7 +122,7 @@ def test_a_message_that_is_skipped_ends_its_span_without_an_error(broker: StubBr
     broker.add_middleware(Skip())
     _enqueue(broker)
     _work(broker)
-    assert spans.named("process shop")[0].status.is_unset
+    assert spans.named("process charge")[0].status.is_unset
 
 
 def test_a_time_limit_is_an_error_like_any_other(spans: Spans) -> None:
@@ -78,7 +135,7 @@ def test_a_time_limit_is_an_error_like_any_other(spans: Spans) -> None:
     _enqueue(broker)
     broker.emit_after("process_boot")  # starts the clock
     _work(broker)
-    attributes = dict(spans.named("process shop")[0].attributes or {})
+    attributes = dict(spans.named("process charge")[0].attributes or {})
     assert str(attributes["error.type"]).endswith("TimeLimitExceeded")
 
 
@@ -108,7 +165,7 @@ def test_a_message_that_is_not_enqueued_ends_its_span_with_an_error(broker: Stub
     with pytest.raises(MiddlewareError):
         _enqueue(broker)
     gc.collect()
-    (sent,) = spans.named("send shop")
+    (sent,) = spans.named("send charge")
     assert dict(sent.attributes or {})["error.type"] == "_OTHER"
 
 
@@ -125,7 +182,7 @@ def test_a_message_that_is_enqueued_again_has_a_span_for_each_attempt(broker: St
     with pytest.raises(MiddlewareError):
         broker.enqueue(message)
     broker.enqueue(message)
-    assert [span.status.is_ok for span in spans.named("send shop")] == [False, True]
+    assert [span.status.is_ok for span in spans.named("send charge")] == [False, True]
 
 
 def test_a_message_enqueued_from_two_traces_is_in_each(broker: StubBroker) -> None:
@@ -157,7 +214,7 @@ def test_a_pipeline_is_one_trace(broker: StubBroker, spans: Spans) -> None:
     with trace.get_tracer("web").start_as_current_span("request") as request:
         dramatiq.pipeline([_message(), _message()], broker=broker).run()
     _work(broker)
-    processed = spans.named("process shop")
+    processed = spans.named("process charge")
     assert len(processed) == 2
     assert {_span_context(span).trace_id for span in processed} == {request.get_span_context().trace_id}
 

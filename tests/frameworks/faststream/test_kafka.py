@@ -230,6 +230,7 @@ async def test_each_record_of_a_batch_has_its_own_context(shop: Kafka, spans: Sp
 
     @broker.subscriber(**shop.reading(orders, batch=True))
     async def handle(bodies: list[str], records: Records) -> None:
+        record: Any
         for record in records:
             with process(record) as span:
                 seen.note(trace_of(span))

@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.trace import SpanKind
 
 from tests.frameworks.faststream.conftest import KINDS, Kafka, Seen
-from unbroken.clients.aiokafka_zero_code import PATCHES
+from unbroken.clients.aiokafka.zero_code import PATCHES
 from unbroken.clients.patches import install, uninstall
 from unbroken.frameworks.faststream import UnbrokenMiddleware
 from unbroken.testing import Spans

@@ -14,8 +14,11 @@ consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "shop"})
 consumer.assign([TopicPartition(topic, 0, 0)])
 messages: list[Message] = []
 while len(messages) < 3:
-    messages += consumer.consume(3 - len(messages), 1.0)
+    records = consumer.consume(3 - len(messages), 1.0)
+    messages += records
     handle("the batch")
+    for record in records:
+        handle((record.value() or b"").decode())
 (one,) = first(lambda: consumer.consume(1, 0.1))
 handle("one")
 consumer.close()

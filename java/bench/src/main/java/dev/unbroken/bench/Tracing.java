@@ -7,6 +7,8 @@ import io.opentelemetry.context.Context;
 import io.opentelemetry.context.propagation.ContextPropagators;
 import io.opentelemetry.context.propagation.TextMapPropagator;
 import io.opentelemetry.sdk.OpenTelemetrySdk;
+import io.opentelemetry.sdk.metrics.SdkMeterProvider;
+import io.opentelemetry.sdk.testing.exporter.InMemoryMetricReader;
 import io.opentelemetry.sdk.trace.ReadWriteSpan;
 import io.opentelemetry.sdk.trace.ReadableSpan;
 import io.opentelemetry.sdk.trace.SdkTracerProvider;
@@ -16,7 +18,7 @@ import java.util.Map;
 /** The SDK of every contender: the default sampler, the W3C propagators, and a processor that only counts. */
 final class Tracing implements SpanProcessor {
 
-    private static final TextMapPropagator W3C =
+    static final TextMapPropagator W3C =
             TextMapPropagator.composite(W3CTraceContextPropagator.getInstance(), W3CBaggagePropagator.getInstance());
 
     final OpenTelemetrySdk sdk = OpenTelemetrySdk.builder()
@@ -26,6 +28,17 @@ final class Tracing implements SpanProcessor {
             .build();
 
     private volatile long ended;
+
+    /** Returns an SDK that makes spans and measures, with a propagator. */
+    static OpenTelemetrySdk measuring(TextMapPropagator propagator) {
+        return OpenTelemetrySdk.builder()
+                .setTracerProvider(SdkTracerProvider.builder().build())
+                .setMeterProvider(SdkMeterProvider.builder()
+                        .registerMetricReader(InMemoryMetricReader.create())
+                        .build())
+                .setPropagators(ContextPropagators.create(propagator))
+                .build();
+    }
 
     /** Returns how many recorded spans have ended. */
     long ended() {

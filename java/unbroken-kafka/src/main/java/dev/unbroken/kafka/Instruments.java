@@ -7,7 +7,6 @@ import io.opentelemetry.api.metrics.LongCounter;
 import io.opentelemetry.api.metrics.Meter;
 import io.opentelemetry.api.metrics.MeterProvider;
 import io.opentelemetry.context.Context;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
@@ -90,11 +89,10 @@ final class Instruments {
         }
     }
 
-    /** Counts each malformed field of a carrier. */
-    void malformed(List<String> fields) {
-        for (String field : fields) {
-            add(malformed, 1, Attributes.of(Semconv.SYSTEM, Semconv.KAFKA, Semconv.MALFORMED_FIELD, field));
-        }
+    /** Counts the malformed fields of a carrier, each once with its number. */
+    void malformed(Map<String, Integer> fields) {
+        fields.forEach((field, times) ->
+                add(malformed, times, Attributes.of(Semconv.SYSTEM, Semconv.KAFKA, Semconv.MALFORMED_FIELD, field)));
     }
 
     /** Of the series that were seen first the labels are made once. */

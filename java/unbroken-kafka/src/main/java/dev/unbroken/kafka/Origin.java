@@ -5,6 +5,7 @@ import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.context.Context;
 import java.util.List;
+import java.util.Map;
 
 /**
  * What the headers of a record say about where it comes from.
@@ -12,15 +13,20 @@ import java.util.List;
  * @param creation the creation context, or null when they carry none
  * @param others what other {@code traceparent} values name
  * @param baggage the baggage, empty when they carry none
- * @param malformed the names of the malformed fields
+ * @param malformed how often each malformed field is counted
  * @param extra what a propagator other than W3C made of the context that it was given, else null
  */
-record Origin(SpanContext creation, List<SpanContext> others, Baggage baggage, List<String> malformed, Context extra) {
+record Origin(
+        SpanContext creation,
+        List<SpanContext> others,
+        Baggage baggage,
+        Map<String, Integer> malformed,
+        Context extra) {
 
-    static final Origin NOTHING = new Origin(null, List.of(), Baggage.empty(), List.of(), null);
+    static final Origin NOTHING = new Origin(null, List.of(), Baggage.empty(), Map.of(), null);
 
     static Origin of(SpanContext creation) {
-        return new Origin(creation, List.of(), Baggage.empty(), List.of(), null);
+        return new Origin(creation, List.of(), Baggage.empty(), Map.of(), null);
     }
 
     /** Returns the context that this stands for, on top of another that has neither span nor baggage. */

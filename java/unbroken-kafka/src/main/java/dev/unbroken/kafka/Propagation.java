@@ -14,6 +14,7 @@ import io.opentelemetry.api.trace.TraceState;
 import io.opentelemetry.context.Context;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import org.apache.kafka.common.header.Header;
 
 /**
@@ -69,7 +70,7 @@ final class Propagation {
                 state = header;
             } else if (members == null && name.equals(BAGGAGE)) {
                 members = header;
-            } else if (Propagators.isField(name)) {
+            } else if (CarrierReader.isField(name)) {
                 return null;
             }
         }
@@ -93,7 +94,7 @@ final class Propagation {
             return null;
         }
         SpanContext creation = spanContext(found, traceState);
-        return creation.isValid() ? new Origin(creation, List.of(), baggage.baggage(), List.of(), null) : null;
+        return creation.isValid() ? new Origin(creation, List.of(), baggage.baggage(), Map.of(), null) : null;
     }
 
     /** Returns what headers carry, by the full reader. */

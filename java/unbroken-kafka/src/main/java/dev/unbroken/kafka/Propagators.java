@@ -7,16 +7,10 @@ import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.api.trace.propagation.W3CTraceContextPropagator;
 import io.opentelemetry.context.Context;
-import io.opentelemetry.context.propagation.TextMapGetter;
 import io.opentelemetry.context.propagation.TextMapPropagator;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.apache.kafka.common.header.Header;
@@ -37,9 +31,6 @@ record Propagators(boolean trace, boolean baggage, TextMapPropagator foreign) {
     private static final String OF_AGENT = "ApplicationTextMapPropagator";
 
     private static final Set<String> W3C_FIELDS = Set.of("traceparent", "tracestate", "baggage");
-    private static final Set<String> READ_FIELDS =
-            Set.of("traceparent", "tracestate", "baggage", "ce_traceparent", "ce_tracestate");
-    private static final TextMapGetter<List<Map.Entry<String, String>>> GETTER = new PairsGetter();
 
     /**
      * Returns what a propagator amounts to. Without a propagator the context travels as W3C, as it does without an SDK
@@ -72,25 +63,16 @@ record Propagators(boolean trace, boolean baggage, TextMapPropagator foreign) {
         return trace && baggage;
     }
 
-    /** Returns whether a name, in whatever case, is that of a field that the full reader looks at. */
-    static boolean isField(String name) {
-        return READ_FIELDS.contains(name.toLowerCase(Locale.ROOT));
-    }
-
     /** Returns what the foreign propagator makes of headers, on top of a context without span and baggage. */
     Origin extract(Iterable<Header> headers, Duplicates duplicates, Context around) {
-        List<Map.Entry<String, String>> texts = texts(headers);
-        if (duplicates == Duplicates.LAST) {
-            Collections.reverse(texts); // propagators take the first of several values
-        }
         try {
-            Context extracted = foreign.extract(around, texts, GETTER);
+            Context extracted = foreign.extract(around, new HeaderTexts(headers, duplicates), HeaderTexts.GETTER);
             SpanContext span = Span.fromContext(extracted).getSpanContext();
             Baggage baggage = Baggage.fromContext(extracted);
-            return new Origin(span.isValid() ? span : null, List.of(), baggage, List.of(), extracted);
+            return new Origin(span.isValid() ? span : null, List.of(), baggage, Map.of(), extracted);
         } catch (Throwable failure) {
             Failures.survived("a propagator", failure);
-            return new Origin(null, List.of(), Baggage.empty(), List.of("foreign"), null);
+            return new Origin(null, List.of(), Baggage.empty(), Map.of("foreign", 1), null);
         }
     }
 
@@ -105,45 +87,6 @@ record Propagators(boolean trace, boolean baggage, TextMapPropagator foreign) {
             }
         } catch (Throwable failure) {
             Failures.survived("a propagator", failure);
-        }
-    }
-
-    /** Returns the headers that are text; a value that is not UTF-8 is no value for a propagator. */
-    private static List<Map.Entry<String, String>> texts(Iterable<Header> headers) {
-        List<Map.Entry<String, String>> texts = new ArrayList<>();
-        for (Header header : headers) {
-            if (header != null && header.key() != null && header.value() != null) {
-                try {
-                    ByteBuffer octets = ByteBuffer.wrap(header.value());
-                    String text =
-                            StandardCharsets.UTF_8.newDecoder().decode(octets).toString();
-                    texts.add(Map.entry(header.key(), text));
-                } catch (CharacterCodingException notText) {
-                    continue;
-                }
-            }
-        }
-        return texts;
-    }
-
-    private static final class PairsGetter implements TextMapGetter<List<Map.Entry<String, String>>> {
-
-        @Override
-        @SuppressWarnings("deprecation") // in the newest API; older ones ask for it
-        public Iterable<String> keys(List<Map.Entry<String, String>> carrier) {
-            return carrier.stream().map(Map.Entry::getKey).toList();
-        }
-
-        @Override
-        public String get(List<Map.Entry<String, String>> carrier, String key) {
-            if (carrier != null) {
-                for (Map.Entry<String, String> pair : carrier) {
-                    if (pair.getKey().equalsIgnoreCase(key)) {
-                        return pair.getValue();
-                    }
-                }
-            }
-            return null;
         }
     }
 }

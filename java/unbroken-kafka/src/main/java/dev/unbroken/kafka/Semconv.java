@@ -50,6 +50,9 @@ final class Semconv {
     static final String RECEIVE = "receive";
     static final String SEND = "send";
 
+    /** Characters of a text that comes from a record, as an attribute. */
+    private static final int MAX_TEXT = 1024;
+
     private Semconv() {}
 
     /** What takes attributes: the builder of a span, or of attributes. */
@@ -123,22 +126,52 @@ final class Semconv {
         }
     }
 
-    /** Returns the string form of a key: text, octets in UTF-8, a number, a UUID; null for what has none. */
+    /**
+     * Returns the string form of a key: text, octets in UTF-8, a number, a UUID; null for what has none. It is what every
+     * exporter takes: at most {@value #MAX_TEXT} characters (code points), and no half of a surrogate pair.
+     */
     static String text(Object key) {
         if (key instanceof String || key instanceof Number || key instanceof UUID) {
-            return key.toString();
+            return exportable(key.toString());
         }
-        if (key instanceof byte[] octets) {
-            try {
-                return StandardCharsets.UTF_8
-                        .newDecoder()
-                        .decode(ByteBuffer.wrap(octets))
-                        .toString();
-            } catch (CharacterCodingException notText) {
-                return null;
+        return key instanceof byte[] octets ? exportable(decoded(octets)) : null;
+    }
+
+    /** Returns octets as text, null when they are not UTF-8. */
+    static String decoded(byte[] octets) {
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(octets))
+                    .toString();
+        } catch (CharacterCodingException notText) {
+            return null;
+        }
+    }
+
+    private static String exportable(String text) {
+        if (text == null || isExportable(text)) {
+            return text;
+        }
+        StringBuilder kept = new StringBuilder(MAX_TEXT);
+        text.codePoints()
+                .limit(MAX_TEXT)
+                .map(character -> Character.getType(character) == Character.SURROGATE ? '\ufffd' : character)
+                .forEach(kept::appendCodePoint);
+        return kept.toString();
+    }
+
+    /** Returns whether a text is short, and has no character in two halves that would have to be looked at. */
+    private static boolean isExportable(String text) {
+        if (text.length() > MAX_TEXT) {
+            return false;
+        }
+        for (int position = 0; position < text.length(); position++) {
+            if (Character.isSurrogate(text.charAt(position))) {
+                return false;
             }
         }
-        return null;
+        return true;
     }
 
     private static void putOperation(String name, String type, Attributed span) {
@@ -148,8 +181,12 @@ final class Semconv {
     }
 
     private static void putVarying(ConsumerRecord<?, ?> record, Policy policy, Attributed attributes) {
-        attributes.put(PARTITION, Integer.toString(record.partition()));
-        attributes.put(OFFSET, record.offset());
+        if (record.partition() >= 0) {
+            attributes.put(PARTITION, Integer.toString(record.partition()));
+        }
+        if (record.offset() >= 0) {
+            attributes.put(OFFSET, record.offset());
+        }
         putMessage(record.key(), record.value(), policy, attributes);
     }
 

@@ -1,5 +1,6 @@
 package dev.unbroken.kafka;
 
+import io.opentelemetry.api.baggage.Baggage;
 import io.opentelemetry.api.common.Attributes;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanContext;
@@ -98,31 +99,26 @@ final class Sending<K, V> implements ImplicitContextKeyed {
 
     /** Sends beneath the span of the same record, with its context; the headers may hold it already. */
     private void join(Context ambient) {
-        if (origin(Context.root()).creation() == null) {
-            record = with(tracing.propagation().fields(ambient, null));
+        Origin origin = origin(Context.root());
+        if (origin.creation() == null) {
+            record = with(tracing.propagation().fields(around(origin, ambient), null));
         }
     }
 
     private void start(Context ambient, ProducerFacts producer) {
         SpanContext current = Span.fromContext(ambient).getSpanContext();
         Origin origin = origin(ambient);
-        SpanContext kept = null;
-        Context around = ambient;
-        if (origin.creation() != null && !current.isValid()) {
-            around = origin.on(ambient);
-        } else if (origin.creation() != null && isForeign(origin.creation(), current, ambient)) {
-            kept = origin.creation();
-        }
+        Context around = around(origin, ambient);
+        SpanContext kept = isForeign(origin.creation(), current, ambient) ? origin.creation() : null;
         if (tracing.instruments() != null) {
             labels = tracing.instruments().labels(Semconv.SEND, given.topic(), producer);
         }
-        SpanContext linked = kept;
         // The context on the wire is this span's own: PRODUCER. The application's own was kept: CLIENT, linked to it.
         SpanKind kind = kept == null ? SpanKind.PRODUCER : SpanKind.CLIENT;
         Span own = tracing.start(Semconv.SEND, given.topic(), kind, around, builder -> {
             Semconv.sending(given, producer, tracing.policy(), builder::setAttribute);
-            if (linked != null) {
-                builder.addLink(linked);
+            if (kept != null) {
+                builder.addLink(kept);
             }
         });
         if (own != null) {
@@ -132,6 +128,19 @@ final class Sending<K, V> implements ImplicitContextKeyed {
         if (kept == null) {
             record = with(tracing.propagation().fields(around, own));
         }
+    }
+
+    /**
+     * Returns the context in which a record with such headers is sent: without a current span that of the headers, else
+     * the current one. Baggage that the headers hold without a context survives unless baggage is current.
+     */
+    private static Context around(Origin origin, Context ambient) {
+        if (origin.creation() != null) {
+            return Span.fromContext(ambient).getSpanContext().isValid() ? ambient : origin.on(ambient);
+        }
+        boolean isOrigins =
+                Baggage.fromContext(ambient).isEmpty() && !origin.baggage().isEmpty();
+        return isOrigins ? ambient.with(origin.baggage()) : ambient;
     }
 
     private Origin origin(Context around) {
@@ -162,7 +171,7 @@ final class Sending<K, V> implements ImplicitContextKeyed {
      * is of the current trace, or the origin of the record being processed: headers passed on.
      */
     private static boolean isForeign(SpanContext carried, SpanContext current, Context ambient) {
-        if (carried.getTraceId().equals(current.getTraceId())) {
+        if (carried == null || !current.isValid() || carried.getTraceId().equals(current.getTraceId())) {
             return false;
         }
         ProcessScope scope = ProcessScope.innermost(ambient);

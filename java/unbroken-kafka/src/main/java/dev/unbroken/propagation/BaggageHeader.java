@@ -36,7 +36,7 @@ public record BaggageHeader(Baggage baggage, int malformed) {
 
     /**
      * Returns what the headers hold: a member that breaks the grammar is left out alone, and reading stops at the first
-     * that does not fit into 64 members and 8192 octets.
+     * that does not fit into 64 members, empty ones too, and 8192 octets.
      *
      * @param values the values of the headers, in order
      * @return never null
@@ -56,7 +56,7 @@ public record BaggageHeader(Baggage baggage, int malformed) {
                 if (count > MAX_MEMBERS || length > MAX_LENGTH) {
                     return of(members, malformed + 1);
                 }
-                if (!put(member.text(), members)) {
+                if (member.length() > 0 && !put(member.text(), members)) {
                     malformed++;
                 }
             }

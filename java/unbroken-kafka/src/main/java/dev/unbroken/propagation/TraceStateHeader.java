@@ -26,7 +26,7 @@ public final class TraceStateHeader {
      * Returns the members of all {@code tracestate} headers of a carrier, in order; of duplicate keys the first.
      *
      * @param values the values of the headers, in order
-     * @return the state, or null when one member breaks the grammar or there are more than 32
+     * @return the state, or null when one member breaks the grammar or there are more than 32, empty ones too
      */
     public static TraceState parse(List<byte[]> values) {
         Map<String, String> members = new LinkedHashMap<>();
@@ -34,7 +34,13 @@ public final class TraceStateHeader {
         for (byte[] value : values) {
             for (Octets member : Octets.of(value).list(MAX_MEMBERS + 1)) {
                 count++;
-                int equals = count > MAX_MEMBERS ? -1 : equalsOf(member);
+                if (count > MAX_MEMBERS) {
+                    return null;
+                }
+                if (member.length() == 0) {
+                    continue;
+                }
+                int equals = equalsOf(member);
                 if (equals < 0) {
                     return null;
                 }
@@ -89,7 +95,8 @@ public final class TraceStateHeader {
     private static int equalsOf(Octets member) {
         byte[] bytes = member.bytes();
         int equals = member.start();
-        while (equals < member.end() && isOfKey(bytes[equals])) {
+        int longest = Math.min(member.end(), member.start() + MAX_PART + 1);
+        while (equals < longest && isOfKey(bytes[equals])) {
             equals++;
         }
         int keyLength = equals - member.start();

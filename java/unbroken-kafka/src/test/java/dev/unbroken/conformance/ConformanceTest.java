@@ -23,6 +23,7 @@ import io.opentelemetry.api.baggage.BaggageBuilder;
 import io.opentelemetry.api.baggage.BaggageEntryMetadata;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanContext;
+import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.context.Context;
 import io.opentelemetry.context.Scope;
 import io.opentelemetry.sdk.OpenTelemetrySdk;
@@ -35,6 +36,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -44,8 +46,12 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.MockProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RoundRobinPartitioner;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
+import org.apache.kafka.common.serialization.StringSerializer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -55,6 +61,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class ConformanceTest {
 
     private static final Map<String, Map<String, String>> RESULTS = new TreeMap<>();
+    private static final String PLACEHOLDER = "00-{trace_id}-{span_id}-{flags}";
     private static final List<String> FIELDS = List.of("traceparent", "tracestate", "baggage");
 
     @AfterAll
@@ -75,6 +82,10 @@ class ConformanceTest {
 
     static Stream<Arguments> processVectors() throws IOException {
         return Vectors.of("process");
+    }
+
+    static Stream<Arguments> sendVectors() throws IOException {
+        return Vectors.of("send");
     }
 
     static Stream<Arguments> forwardVectors() throws IOException {
@@ -139,6 +150,35 @@ class ConformanceTest {
     }
 
     @ParameterizedTest(name = "{0}")
+    @MethodSource("sendVectors")
+    void send(JsonNode vector) throws Exception {
+        noted("send", vector, () -> {
+            InMemorySpanExporter exporter = InMemorySpanExporter.create();
+            try (OpenTelemetrySdk sdk = sdk(exporter)) {
+                Headers headers = Vectors.headers(vector);
+                Sent sent = sent(Unbroken.create(sdk, policyOf(vector.get("policy"))), headers, vector);
+                List<SpanData> spans = exporter.getFinishedSpanItems().stream()
+                        .filter(span -> span.getKind() != SpanKind.CONSUMER)
+                        .toList();
+                JsonNode expect = vector.get("expect");
+                assertEquals(expect.get("span").isNull() ? 0 : 1, spans.size());
+                SpanContext own = spans.isEmpty()
+                        ? SpanContext.getInvalid()
+                        : spans.get(0).getSpanContext();
+                if (!spans.isEmpty()) {
+                    assertEquals(expected(expect.get("span")), shownSend(spans.get(0), sent.around(), vector));
+                }
+                assertEquals(
+                        Vectors.lines(Vectors.headers(expect)).stream()
+                                .map(line -> line.replace(PLACEHOLDER, Vectors.traceparent(own)))
+                                .toList(),
+                        Vectors.lines(sent.headers()));
+                assertEquals(Vectors.lines(Vectors.headers(vector)), Vectors.lines(headers));
+            }
+        });
+    }
+
+    @ParameterizedTest(name = "{0}")
     @MethodSource("forwardVectors")
     void forward(JsonNode vector) throws Exception {
         noted("forward", vector, () -> {
@@ -167,6 +207,9 @@ class ConformanceTest {
     private interface Check {
         void run() throws Exception;
     }
+
+    /** What the client was given, and the span that was current around the send. */
+    private record Sent(Headers headers, SpanContext around) {}
 
     private record Inside(SpanContext span, JsonNode baggage) {}
 
@@ -203,6 +246,21 @@ class ConformanceTest {
             assertSame(error, assertThrows(RuntimeException.class, run::run));
         }
         return inside[0];
+    }
+
+    private static Sent sent(Unbroken unbroken, Headers headers, JsonNode vector) {
+        MockProducer<String, String> client =
+                new MockProducer<>(true, new RoundRobinPartitioner(), new StringSerializer(), new StringSerializer());
+        JsonNode processing = vector.get("processing");
+        try (Scope scope = ambientOf(vector.get("ambient")).makeCurrent();
+                ProcessScope block = processing.isNull()
+                        ? null
+                        : unbroken.open(Vectors.record("orders", Vectors.headers(processing)))) {
+            SpanContext around = Span.current().getSpanContext();
+            unbroken.traced(client)
+                    .send(new ProducerRecord<>(vector.get("destination").asText(), null, (String) null, "{}", headers));
+            return new Sent(client.history().get(0).headers(), block == null ? SpanContext.getInvalid() : around);
+        }
     }
 
     private static OpenTelemetrySdk sdk(InMemorySpanExporter exporter) {
@@ -295,9 +353,8 @@ class ConformanceTest {
         ArrayNode links = shown.putArray("links");
         carried.others().forEach(other -> links.add(shown(other)));
         ArrayNode malformed = shown.putArray("malformed");
-        carried.malformed().stream()
-                .sorted(Comparator.comparing(FIELDS::indexOf))
-                .forEach(malformed::add);
+        FIELDS.forEach(field -> Collections.nCopies(carried.malformed().getOrDefault(field, 0), field)
+                .forEach(malformed::add));
         return shown;
     }
 
@@ -362,14 +419,34 @@ class ConformanceTest {
     }
 
     private static JsonNode shown(SpanData span, JsonNode vector) throws IOException {
+        ObjectNode shown = shown(span, known(vector.get("ambient"), vector.get("message")));
+        ObjectNode attributes = shown.putObject("attributes");
+        span.getAttributes().forEach((key, value) -> attributes.putPOJO(key.getKey(), value));
+        shown.put("status", span.getStatus().getStatusCode().name().toLowerCase(Locale.ROOT));
+        return Vectors.JSON.readTree(Vectors.JSON.writeValueAsString(shown));
+    }
+
+    private static JsonNode shownSend(SpanData span, SpanContext processing, JsonNode vector) throws IOException {
+        ObjectNode shown = shown(span, known(vector.get("ambient"), vector, vector.get("processing")));
+        if (processing.isValid() && processing.getSpanId().equals(span.getParentSpanId())) {
+            shown.put("parent", "process span");
+        }
+        return Vectors.JSON.readTree(Vectors.JSON.writeValueAsString(shown));
+    }
+
+    /** Returns the ids of the traces that are known before a span is made. */
+    private static Set<String> known(JsonNode ambient, JsonNode... messages) {
         Set<String> known = new TreeSet<>();
-        Headers headers = Vectors.headers(vector.get("message"));
-        JsonNode carried = read(headers, Duplicates.LAST);
-        known.add(carried.get("trace_id").asText());
-        carried.get("links").forEach(link -> known.add(link.get("trace_id").asText()));
-        known.add(Span.fromContext(ambientOf(vector.get("ambient")))
-                .getSpanContext()
-                .getTraceId());
+        known.add(Span.fromContext(ambientOf(ambient)).getSpanContext().getTraceId());
+        for (JsonNode message : messages) {
+            JsonNode carried = read(message.isNull() ? null : Vectors.headers(message), Duplicates.LAST);
+            known.add(carried.get("trace_id").asText());
+            carried.get("links").forEach(link -> known.add(link.get("trace_id").asText()));
+        }
+        return known;
+    }
+
+    private static ObjectNode shown(SpanData span, Set<String> known) {
         boolean isRoot = !span.getParentSpanContext().isValid();
         boolean isOfParent = span.getParentSpanContext().getTraceId().equals(span.getTraceId());
         String child = isOfParent ? "same as parent" : "another than its parent";
@@ -383,10 +460,7 @@ class ConformanceTest {
                 inOrder(span.getLinks().stream()
                         .map(link -> ids(link.getSpanContext()))
                         .toList()));
-        ObjectNode attributes = shown.putObject("attributes");
-        span.getAttributes().forEach((key, value) -> attributes.putPOJO(key.getKey(), value));
-        shown.put("status", span.getStatus().getStatusCode().name().toLowerCase(Locale.ROOT));
-        return Vectors.JSON.readTree(Vectors.JSON.writeValueAsString(shown));
+        return shown;
     }
 
     private static JsonNode inOrder(List<JsonNode> links) {

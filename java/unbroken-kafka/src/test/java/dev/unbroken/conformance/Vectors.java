@@ -97,6 +97,28 @@ final class Vectors {
                 Optional.empty());
     }
 
+    /** Returns a record of which nothing counts but its headers. */
+    static ConsumerRecord<byte[], byte[]> record(String topic, Headers headers) {
+        return new ConsumerRecord<>(
+                topic,
+                3,
+                42,
+                ConsumerRecord.NO_TIMESTAMP,
+                TimestampType.NO_TIMESTAMP_TYPE,
+                ConsumerRecord.NULL_SIZE,
+                ConsumerRecord.NULL_SIZE,
+                null,
+                new byte[0],
+                headers,
+                Optional.empty());
+    }
+
+    /** Returns what a header says of a span. */
+    static String traceparent(SpanContext span) {
+        return "00-" + span.getTraceId() + '-' + span.getSpanId() + '-'
+                + span.getTraceFlags().asHex();
+    }
+
     static SpanContext spanContext(JsonNode given) {
         TraceStateBuilder state = TraceState.builder();
         String tracestate = text(given, "tracestate");

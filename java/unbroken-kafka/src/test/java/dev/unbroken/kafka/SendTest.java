@@ -191,6 +191,15 @@ class SendTest {
     }
 
     @Test
+    void baggageAloneSurvivesBothSendsOfARecord() {
+        unbroken.traced(new Around<>(producer).proxy()).send(record("baggage", "tenant=blue"));
+        assertEquals(List.of("tenant=blue"), written("baggage"));
+        unbroken.traced(new Dropping<>(producer).proxy()).send(record("baggage", "tenant=blue"));
+        assertEquals(List.of("tenant=blue"), written("baggage"));
+        assertEquals(1, written("traceparent").size());
+    }
+
+    @Test
     void aTopicThatIsLeftOutIsSentAsItIs() {
         Policy policy = Policy.builder().only(List.of("payments")).build();
         ProducerRecord<String, String> record = record();

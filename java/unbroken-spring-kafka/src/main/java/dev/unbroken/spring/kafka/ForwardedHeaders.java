@@ -2,9 +2,10 @@ package dev.unbroken.spring.kafka;
 
 import dev.unbroken.kafka.Unbroken;
 import java.util.Arrays;
-import java.util.List;
+import java.util.HashSet;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -52,7 +53,7 @@ public final class ForwardedHeaders implements BiFunction<ConsumerRecord<?, ?>, 
         if (!tracing.policy().covers(record.topic())) {
             return added;
         }
-        List<Header> known = Arrays.asList(record.headers().toArray());
+        Set<Header> known = new HashSet<>(Arrays.asList(record.headers().toArray()));
         for (Header header : tracing.forward(record, ListenerErrors.cause(exception))) {
             if (isOurs(header) || !known.contains(header)) {
                 added.add(new DeadLetterPublishingRecoverer.SingleRecordHeader(header.key(), header.value()));

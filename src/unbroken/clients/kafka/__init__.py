@@ -1,0 +1,1 @@
+"""What the clients of Kafka share; knows no client library."""

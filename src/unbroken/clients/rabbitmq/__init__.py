@@ -1,0 +1,1 @@
+"""What the clients of RabbitMQ share; knows no client library."""

@@ -1,0 +1,1 @@
+"""What the clients of SQS share; knows no client library."""
