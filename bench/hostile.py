@@ -1,4 +1,4 @@
-"""What a message costs whose headers were made to cost much: `process` of a mebibyte of them, on each wire, with metrics.
+"""What a message costs whose headers were made to cost much: `process` of a mebibyte of them, with metrics.
 
 Whoever may write to a topic or a queue can write such a message. The messages are what the clients hand out; how long a
 client takes to decode one is not measured.
@@ -116,10 +116,12 @@ SHAPES = (
     Shape("names all different", named(lambda number: f"{number:x}"), TABLES),
     Shape("names all different, with our initials", named(lambda number: f"{'tbc'[number % 3]}{number:x}"), TABLES),
     Shape("names of what `forward` writes", many("unbroken-attempt", lambda _: b"1"), (KAFKA,)),
-    Shape("`x-death`", lambda: [PARENT, ("x-death", [{"count": 2**62, "queue": "q", "reason": "r"}] * 30_000)], (AMQP,)),
+    Shape("`x-death`", lambda: [PARENT, ("x-death", [{"count": 2**62, "queue": "q"}] * 30_000)], (AMQP,)),
     Shape("`x-death` of one queue", lambda: [PARENT, ("x-death", [{"count": 1, "queue": "q" * MIB}])], (AMQP,)),
     Shape("`uberctx-` with Jaeger", named(lambda number: f"uberctx-{number}"), TABLES, "jaeger"),
-    Shape("`uberctx-` of percents with Jaeger", lambda: filled(lambda number: (f"uberctx-{number}", b"%C3" * 400)), TABLES, "jaeger"),
+    Shape(
+        "`uberctx-` of percents with Jaeger", named(lambda number: f"uberctx-{number}", b"%C3" * 400), TABLES, "jaeger"
+    ),
     Shape("`uber-trace-id` with Jaeger", many("uber-trace-id"), (KAFKA,), "jaeger"),
     Shape("names all different, with Jaeger", named(lambda number: f"{number:x}", b"\xff"), TABLES, "jaeger"),
     Shape("`b3` with B3", many("b3"), (KAFKA,), "b3"),

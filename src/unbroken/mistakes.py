@@ -86,7 +86,9 @@ def is_never_header(item: object) -> bool:
         return is_sqs_message(item) or any(isinstance(key, str) and key.lower() in _FIELDS for key in item)
     if isinstance(item, tuple):
         return hasattr(item, "_fields") and not is_pair(item)  # pyright: ignore[reportUnknownArgumentType]
-    return type(item) is not object and not isinstance(item, (type(None), int, float, list, *_TEXT)) and not is_pair(item)
+    return (
+        type(item) is not object and not isinstance(item, (type(None), int, float, list, *_TEXT)) and not is_pair(item)
+    )
 
 
 def is_sqs_message(given: Any) -> bool:

@@ -156,7 +156,7 @@ def test_read(vector: Vector) -> None:
         "tracestate": w3c.format_tracestate(carried.tracestate) or None,
         "baggage": {name: {"value": value, "properties": value.properties} for name, value in carried.baggage.items()},
         "links": [shown(other) for other in carried.others],
-        "malformed": sorted((found.field for found in carried.problems for _ in range(found.count)), key=FIELDS.index),
+        "malformed": sorted((found.field for found in carried.problems for _ in range(found.number)), key=FIELDS.index),
     } == vector["expect"]
 
 
@@ -320,7 +320,10 @@ def processed_around(vector: Vector | None) -> AbstractContextManager[Any]:
     """Return the block of the message that is being processed, which gives its span; nothing for none."""
     if vector is None:
         return nullcontext()
-    return process(message_of({"destination": "orders", "partition": 3, "offset": 42, **vector}))
+    block: AbstractContextManager[Any] = process(
+        message_of({"destination": "orders", "partition": 3, "offset": 42, **vector})
+    )
+    return block
 
 
 def with_placeholders(headers: Any, span_context: SpanContext) -> Any:

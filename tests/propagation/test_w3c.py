@@ -172,28 +172,28 @@ def test_a_baggage_member_that_breaks_the_grammar_is_left_out_alone(bad: bytes) 
     found, problem = w3c.parse_baggage([b"first=1," + bad + b",last=2"])
     assert found == {"first": "1", "last": "2"}
     assert problem is not None
-    assert (problem.field, problem.count) == ("baggage", 1)
+    assert (problem.field, problem.number) == ("baggage", 1)
 
 
 def test_a_baggage_header_that_is_no_text_does_not_hide_the_next() -> None:
     found, problem = w3c.parse_baggage([7, "é=1", b"a=1"])
     assert found == {"a": "1"}
     assert problem is not None
-    assert (problem.first.reason, problem.count) == ("neither bytes nor text", 2)
+    assert (problem.first.reason, problem.number) == ("neither bytes nor text", 2)
 
 
 def test_the_first_64_baggage_members_count() -> None:
     found, problem = w3c.parse_baggage([b",".join(b"k%d=v" % index for index in range(65))])
     assert list(found) == [f"k{index}" for index in range(64)]
     assert problem is not None
-    assert problem.count == 1
+    assert problem.number == 1
 
 
 def test_the_first_8192_bytes_of_baggage_over_all_headers_count() -> None:
     found, problem = w3c.parse_baggage([b"a=" + b"x" * 4000, b"b=" + b"x" * 4187, b"c=1"])
     assert list(found) == ["a", "b"]
     assert problem is not None
-    assert problem.count == 1
+    assert problem.number == 1
 
 
 def test_baggage_of_8192_bytes_is_whole() -> None:

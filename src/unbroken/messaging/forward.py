@@ -131,6 +131,7 @@ def _stale() -> Names:
 def _named(pairs: Pairs) -> dict[str, object]:
     """Return our own named headers: of several the last, of several origins the first, which is the oldest."""
     found: dict[str, object] = {}
+    pair: Any
     for pair in bounded(pairs):
         try:
             name, value = pair
@@ -139,7 +140,7 @@ def _named(pairs: Pairs) -> dict[str, object]:
             name = (name if isinstance(name, str) else name.decode("latin-1")).lower()
             if name in _OURS and not (name == ORIGIN and ORIGIN in found):
                 found[name] = value
-        except Exception:  # no name of ours
+        except (TypeError, ValueError, AttributeError, LookupError):  # no name of ours
             continue
     return found
 

@@ -22,7 +22,8 @@ from unbroken.messaging.semconv import DESTINATION, OPERATION_NAME, OPERATION_TY
 from unbroken.propagation import context
 from unbroken.propagation.carriers import SHAPE, Carrier, Pairs
 from unbroken.propagation.context import NOTHING, Origin, is_same
-from unbroken.propagation.w3c import Duplicates, known_duplicates, together
+from unbroken.propagation.problems import together
+from unbroken.propagation.w3c import Duplicates, known_duplicates
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar

@@ -14,7 +14,7 @@ from opentelemetry.metrics import _internal as metrics_internal
 from unbroken.messaging import semconv
 from unbroken.messaging.semconv import Attributes, Destination
 from unbroken.messaging.tracing import SCOPE, log_internal_error, version
-from unbroken.propagation.w3c import Problem
+from unbroken.propagation.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def count_malformed(system: str, problems: Iterable[Problem]) -> None:
     """Count what is malformed in each field of a message: one call for a field, however much it is."""
     if found := instruments():
         for problem in problems:
-            add(found.malformed, problem.count, {semconv.SYSTEM: system, semconv.MALFORMED_FIELD: problem.field})
+            add(found.malformed, problem.number, {semconv.SYSTEM: system, semconv.MALFORMED_FIELD: problem.field})
 
 
 def count_left_out(system: str, fields: Iterable[str]) -> None:

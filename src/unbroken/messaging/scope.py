@@ -338,15 +338,16 @@ def mark_failed(span: Span, error: BaseException | str) -> None:
     Leaving a generator early is no error.
     """
     if isinstance(error, str):
-        span.set_attribute(semconv.ERROR_TYPE, error)
-        span.set_status(Status(StatusCode.ERROR, error))
+        span.set_attribute(semconv.ERROR_TYPE, semconv.exportable_text(error))
+        span.set_status(Status(StatusCode.ERROR, semconv.exportable_text(error)))
         return
     if isinstance(error, GeneratorExit):
         return
     try:
         span.set_attribute(semconv.ERROR_TYPE, semconv.error_type(error))
-        span.set_status(Status(StatusCode.ERROR, semconv.error_text(error, type(error).__name__)))
-        span.record_exception(error)
+        text = semconv.error_text(error, type(error).__name__)
+        span.set_status(Status(StatusCode.ERROR, semconv.exportable_text(text)))
+        span.record_exception(error, semconv.exception_attributes(error, text))
     except Exception as failure:  # an exception whose text cannot be had
         log_internal_error("the record of an exception", failure)
 

@@ -5,6 +5,7 @@ https://opentelemetry.io/docs/specs/semconv/messaging/ — all `messaging.*` nam
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -108,14 +109,13 @@ def exportable(attributes: Attributes) -> Attributes:
     True
     """
     for value in attributes.values():
-        kind = type(value)
-        if kind is str or kind is Destination:
+        if type(value) is str:  # almost all of them: 0.4 µs for the seven of a record of Kafka
             if len(value) > MAX_TEXT or not value.isascii():
                 break
-        elif kind is int:
+        elif type(value) is int:
             if not _INT_MIN <= value <= _INT_MAX:
                 break
-        elif kind is not bool:
+        elif type(value) is not bool and not (type(value) is Destination and value.isascii()):
             break
     else:
         return attributes
@@ -131,9 +131,7 @@ def _exportable(value: Any) -> Any:
     if isinstance(value, (bytes, bytearray)):
         value = value[: 4 * MAX_TEXT].decode("utf-8", "replace")  # no character of UTF-8 has more octets
     if isinstance(value, str):
-        if len(value) > MAX_TEXT:
-            value = value[:MAX_TEXT]
-        return value if value.isascii() or _has_utf8(value) else value.encode("utf-8", "replace").decode()
+        return exportable_text(value)
     if isinstance(value, int):
         return value if _INT_MIN <= value <= _INT_MAX else None
     if isinstance(value, (list, tuple)):
@@ -141,12 +139,11 @@ def _exportable(value: Any) -> Any:
     return value
 
 
-def _has_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def exportable_text(text: str, limit: int = MAX_TEXT) -> str:
+    """Return a text of at most so many characters, with `?` where half of a surrogate pair stood alone."""
+    if len(text) > limit:
+        text = text[:limit]
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def span_name(attributes: Attributes) -> str:
@@ -193,3 +190,17 @@ def error_text(error: BaseException, name: str) -> str:
         return f"{name}: {error}"
     except Exception:  # its __str__ may raise anything
         return name
+
+
+def exception_attributes(error: BaseException, text: str) -> Attributes | None:
+    """Return what has to stand on the event of an exception instead of its own text; None where that can be exported.
+
+    Args:
+        error: the exception.
+        text: what `error_text` said of it.
+    """
+    if text.isascii() or exportable_text(text, len(text)) == text:
+        return None
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    shown = {"exception.message": str(error), "exception.stacktrace": trace}
+    return {name: exportable_text(value, len(value)) for name, value in shown.items()}

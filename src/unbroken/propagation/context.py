@@ -38,11 +38,13 @@ from unbroken.propagation.carriers import (
     Names,
     Pairs,
     Wire,
+    bounded,
     carrier_for,
     carrier_of,
     check,
     names_of,
 )
+from unbroken.propagation.problems import Problem
 
 # The keys under which OpenTelemetry keeps span and baggage are private; what its public functions make shows them.
 SPAN_KEY: str = next(iter(set_span_in_context(INVALID_SPAN, Context())))
@@ -124,7 +126,7 @@ class Origin(NamedTuple):
     span_context: SpanContext | None
     baggage: Mapping[str, object] | None
     others: tuple[SpanContext, ...] = ()
-    problems: tuple[w3c.Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
     extra: Context | None = None
     """What a propagator other than W3C put into its context."""
 
@@ -307,7 +309,7 @@ def full_extract(pairs: Pairs, duplicates: w3c.Duplicates = "last") -> Origin:
     used = propagators.in_use()
     if used.foreign is not None:
         return _foreign(used.foreign, pairs, duplicates)
-    carried = w3c.read(pairs, duplicates)
+    carried = w3c.read(bounded(pairs), duplicates)
     parent = None
     others: tuple[SpanContext, ...] = ()
     if used.trace:
@@ -414,7 +416,7 @@ def _state_header(state: TraceState) -> bytes:
 def _foreign(propagator: TextMapPropagator, pairs: Pairs, duplicates: w3c.Duplicates) -> Origin:
     context = propagators.extract(propagator, pairs, duplicates)
     if isinstance(context, InvalidHeader):
-        return Origin(None, None, problems=(w3c.Problem(context),))
+        return Origin(None, None, problems=(Problem(context),))
     span: Any = context.get(SPAN_KEY)
     span_context: SpanContext | None = span.get_span_context() if span is not None else None
     if span_context is not None and not span_context.is_valid:

@@ -92,9 +92,10 @@ class _Texts:
         for pair in bounded(pairs, MAX_NAMED):
             try:
                 name, _ = pair
-                self._named.setdefault(name.lower(), []).append(pair)
-            except Exception:  # an odd name, or none at all
+            except (TypeError, ValueError):
                 continue
+            if isinstance(name, str):
+                self._named.setdefault(name.lower(), []).append(pair)
 
     def values(self, name: str) -> list[str]:
         """Return the values of a header, whatever the case of its name."""
@@ -109,8 +110,6 @@ class _Texts:
         names: list[str] = []
         baggage = 0
         for key, pairs in self._named.items():
-            if not isinstance(key, str):
-                continue
             if key.startswith(_BAGGAGE_PREFIXES):
                 baggage += 1
                 if baggage > MAX_VALUES or not self.values(key):

@@ -4,21 +4,19 @@ Trace Context level 2 (https://www.w3.org/TR/trace-context-2/) and Baggage (http
 Standard library only, no I/O, no OpenTelemetry. A parser returns a value or raises `InvalidHeader`;
 `read` goes through a header list and returns what it found, problems included.
 
-Whoever writes a header can write very many of them, or a very long one. What is looked at is bounded: `MAX_TRACEPARENTS`,
-`MAX_LISTS`, the limits of members and, for all names, `carriers.MAX_HEADERS`. No value costs an exception but the first
-that is malformed.
+Whoever writes a header can write very many of them, or a very long one. What is looked at of the values is bounded:
+`MAX_TRACEPARENTS`, `MAX_LISTS`, the limits of members. Only the first that is malformed costs an exception object.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import quote, unquote
 
 from unbroken.errors import InvalidHeader
-from unbroken.propagation.carriers import bounded
+from unbroken.propagation.problems import Problem, Problems
 
 Duplicates = Literal["last", "restart"]
 """What several different `traceparent` values mean: the `last` counts, or none (`restart`, as the W3C suite asks)."""
@@ -101,18 +99,6 @@ class BaggageValue(str):
 
     def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]  # for copy and pickle
         return (str(self), self.properties)
-
-
-class Problem(NamedTuple):
-    """What is malformed in one field of a message: the first of it, and how much of it there is."""
-
-    first: InvalidHeader
-    count: int = 1
-
-    @property
-    def field(self) -> str:
-        """The field that is malformed."""
-        return self.first.field
 
 
 class Carried(NamedTuple):
@@ -245,7 +231,7 @@ def parse_baggage(values: Sequence[object]) -> tuple[dict[str, BaggageValue], Pr
     bytes count.
     """
     members: dict[str, BaggageValue] = {}
-    problems = _Problems("baggage")
+    problems = Problems("baggage")
     count = length = 0
     for value in values[:MAX_LISTS]:
         octets = _octets(value)
@@ -296,7 +282,7 @@ def format_baggage(members: Mapping[str, object]) -> str:
 def read(pairs: Iterable[Any], duplicates: Duplicates = "last") -> Carried:
     """Return what the headers carry; header names match whatever their case. Never raises, whatever the pairs are."""
     found = _values(pairs)
-    problems = _Problems("traceparent")
+    problems = Problems("traceparent")
     parents = _parents(found["traceparent"], problems)
     states = found["tracestate"]
     if not parents and found["ce_traceparent"]:
@@ -321,43 +307,10 @@ def read(pairs: Iterable[Any], duplicates: Duplicates = "last") -> Carried:
     return Carried(parent, others, tracestate, baggage, malformed)
 
 
-def together(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Return the problems of several carriers of one message as those of one."""
-    merged: dict[str, Problem] = {}
-    for problem in problems:
-        known = merged.get(problem.field)
-        merged[problem.field] = problem if known is None else Problem(known.first, known.count + problem.count)
-    return tuple(merged.values())
-
-
-class _Problems:
-    """What is malformed in one field; only the first costs an exception object."""
-
-    __slots__ = ("_count", "_field", "_first")
-
-    def __init__(self, field: str) -> None:
-        self._field = field
-        self._first: InvalidHeader | None = None
-        self._count = 0
-
-    def add(self, value: object, reason: str) -> None:
-        """Count one more."""
-        if self._first is None:
-            self._first = InvalidHeader(self._field, value, reason)
-        self._count += 1
-
-    def found(self) -> Problem | None:
-        """Return all that was added, None where nothing was."""
-        return None if self._first is None else Problem(self._first, self._count)
-
-
 def _values(pairs: Iterable[Any]) -> dict[str, list[object]]:
-    """Return the values of each field that are looked at, in order."""
-    newest: dict[str, deque[object]] = {
-        field: deque(maxlen=MAX_TRACEPARENTS) for field in ("traceparent", "ce_traceparent")
-    }
-    first: dict[str, list[object]] = {field: [] for field in ("tracestate", "baggage", "ce_tracestate")}
-    for pair in bounded(pairs):
+    """Return the values of each field, in order."""
+    found: dict[str, list[object]] = {field: [] for field in FIELDS}
+    for pair in pairs:
         try:
             name, value = pair  # whatever a client hands out; what is no pair is no header
             if not name or name[0] not in INITIALS:
@@ -365,21 +318,17 @@ def _values(pairs: Iterable[Any]) -> dict[str, list[object]]:
             if type(name) is bytearray:  # it has no hash
                 name = bytes(name)
             field = _FIELD_OF.get(name.lower())
-        except Exception:
+        except (TypeError, ValueError, AttributeError, LookupError):
             continue
-        if field is None:
-            continue
-        if field in newest:
-            newest[field].append(value)
-        elif len(values := first[field]) <= MAX_LISTS:  # one more shows that there are more
-            values.append(value)
-    return {**first, **{field: list(values) for field, values in newest.items()}}
+        if field is not None:
+            found[field].append(value)
+    return found
 
 
-def _parents(values: Sequence[object], problems: _Problems) -> list[TraceParent]:
-    """Return the different well-formed parents, each at the place where it stands last."""
+def _parents(values: Sequence[object], problems: Problems) -> list[TraceParent]:
+    """Return the different well-formed parents of the newest values, each at the place where it stands last."""
     parents: dict[TraceParent, None] = {}
-    for value in values:
+    for value in values[-MAX_TRACEPARENTS:]:
         found = _traceparent(value)
         if isinstance(found, str):
             problems.add(value, found)

@@ -11,16 +11,16 @@ objects of texts two levels deep; what holds anything else, or very many members
 from __future__ import annotations
 
 import re
-from json.decoder import scanstring
+from json import JSONDecoder
 from typing import Any
 
 MAX_MEMBERS = 1024
 """Members that are read, of all objects together: a hundred for each of the ten attributes that SQS would take."""
 
+_DECODER = JSONDecoder()
 _DEPTH = 3
 _SPACE = r"[ \t\n\r]{0,64}"
 _OPEN = re.compile(_SPACE + r"\{" + _SPACE)
-_NAME = re.compile('"')
 _COLON = re.compile(_SPACE + ":" + _SPACE)
 _NEXT = re.compile(_SPACE + "," + _SPACE)
 _CLOSE = re.compile(_SPACE + r"\}" + _SPACE)
@@ -76,8 +76,10 @@ class _Reader:
         return None if self._passed(_SCALAR) else self.object(depth - 1)
 
     def _string(self) -> str:
-        self._expect(_NAME)
-        text, self._at = scanstring(self._text, self._at)
+        if not self._text.startswith('"', self._at):
+            raise ValueError("no envelope")
+        found: tuple[str, int] = _DECODER.raw_decode(self._text, self._at)
+        text, self._at = found
         return text
 
     def _expect(self, pattern: re.Pattern[str]) -> None:

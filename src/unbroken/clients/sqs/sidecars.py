@@ -13,7 +13,7 @@ from unbroken.messaging.policy import active_policy
 from unbroken.propagation import context, propagators, xray
 from unbroken.propagation.carriers import ATTRIBUTES
 from unbroken.propagation.context import NO_STATE, Origin
-from unbroken.propagation.w3c import Problem
+from unbroken.propagation.problems import Problem
 
 MAX_ENVELOPE = 1 << 20
 """Characters of a body that is looked at for an SNS envelope: the largest message of SQS."""
