@@ -240,7 +240,7 @@ def parse_baggage(values: Sequence[object]) -> tuple[dict[str, BaggageValue], Pr
             continue
         for text in _members(octets, MAX_BAGGAGE_MEMBERS):
             count += 1
-            length += len(text) + (length > 0 and text != "")
+            length += len(text) + (count > 1)
             if count > MAX_BAGGAGE_MEMBERS or length > MAX_BAGGAGE_LENGTH:
                 problems.add(value, _OVER_THE_LIMITS)
                 return members, problems.found()
