@@ -320,7 +320,10 @@ def processed_around(vector: Vector | None) -> AbstractContextManager[Any]:
     """Return the block of the message that is being processed, which gives its span; nothing for none."""
     if vector is None:
         return nullcontext()
-    return process(message_of({"destination": "orders", "partition": 3, "offset": 42, **vector}))
+    block: AbstractContextManager[Any] = process(
+        message_of({"destination": "orders", "partition": 3, "offset": 42, **vector})
+    )
+    return block
 
 
 def with_placeholders(headers: Any, span_context: SpanContext) -> Any:

@@ -1,7 +1,7 @@
 """No header list raises, loses a user's header, leaves a context behind or divides the fast path from the full reader.
 
-The seed is the same each time, unless `UNBROKEN_FUZZ_SEED` sets another; `UNBROKEN_FUZZ_CASES` sets the length. CI runs the
-whole once, 200,000 cases. The seed is in the name of what fails.
+The seed is the same each time, unless `UNBROKEN_FUZZ_SEED` sets another; `UNBROKEN_FUZZ_CASES` sets the length. CI runs
+the whole once, 200,000 cases. The seed is in the name of what fails.
 """
 
 from __future__ import annotations

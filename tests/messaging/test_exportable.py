@@ -14,7 +14,7 @@ from unbroken.messaging.send import start_send
 from unbroken.messaging.settle import settle
 
 HALF = "\ud800"
-HOSTILE = {
+HOSTILE: dict[str, Any] = {
     "long": "x" * 2**20,
     "half": f"a{HALF}b",
     "long.half": "é" * (MAX_TEXT - 1) + HALF + "é",

@@ -160,7 +160,7 @@ def test_a_message_whose_headers_are_a_dict_is_processed_and_forwarded(finished:
         "unbroken-source": "orders/7",
         "unbroken-attempt": "1",
     }
-    assert headers["traceparent"] == format_traceparent(  # type: ignore[comparison-overlap]
+    assert headers["traceparent"] == format_traceparent(
         span.context.trace_id, span.context.span_id, span.context.trace_flags
     )
     assert letter == {"headers": {"Traceparent": f"00-{IDS}-01", "retries": 3}}

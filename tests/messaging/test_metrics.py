@@ -214,7 +214,12 @@ def test_what_is_malformed_is_one_problem_of_its_field_with_a_number(
     found = metrics.instruments()
     assert found is not None
     add = found.malformed.add
-    monkeypatch.setattr(found.malformed, "add", lambda amount, about: (calls.append(amount), add(amount, about)))
+
+    def noted(amount: int, about: Any) -> None:
+        calls.append(amount)
+        add(amount, about)
+
+    monkeypatch.setattr(found.malformed, "add", noted)
     with process(message(headers)):
         pass
     ((attributes, point),) = points(reader, MALFORMED)

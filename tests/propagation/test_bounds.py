@@ -10,6 +10,7 @@ from opentelemetry.baggage import get_all
 from opentelemetry.trace import get_current_span
 
 from unbroken import extract
+from unbroken.errors import InvalidHeader
 from unbroken.propagation import context, w3c
 from unbroken.propagation.carriers import ATTRIBUTES, MAPPING, MAX_HEADERS, bounded, carrier_of
 
@@ -153,5 +154,5 @@ def test_attributes_of_an_envelope_are_bounded_too() -> None:
 
 
 def test_a_parser_of_one_value_still_raises() -> None:
-    with pytest.raises(w3c.InvalidHeader, match="the trace id is all zeroes"):
+    with pytest.raises(InvalidHeader, match="the trace id is all zeroes"):
         w3c.parse_traceparent(b"00-" + b"0" * 32 + b"-b7ad6b7169203331-01")

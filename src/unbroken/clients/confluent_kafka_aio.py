@@ -1,4 +1,4 @@
-"""The former home of `unbroken.clients.confluent_kafka.aio`."""
+"""confluent-kafka's asyncio clients: the public home of the drop-in `AIOProducer` and `AIOConsumer`."""
 
 from unbroken.clients.confluent_kafka.aio import AIOConsumer, AIOProducer
 

@@ -131,6 +131,7 @@ def _stale() -> Names:
 def _named(pairs: Pairs) -> dict[str, object]:
     """Return our own named headers: of several the last, of several origins the first, which is the oldest."""
     found: dict[str, object] = {}
+    pair: Any
     for pair in bounded(pairs):
         try:
             name, value = pair

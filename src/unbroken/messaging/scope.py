@@ -338,9 +338,8 @@ def mark_failed(span: Span, error: BaseException | str) -> None:
     Leaving a generator early is no error.
     """
     if isinstance(error, str):
-        error = semconv.exportable_text(error)
-        span.set_attribute(semconv.ERROR_TYPE, error)
-        span.set_status(Status(StatusCode.ERROR, error))
+        span.set_attribute(semconv.ERROR_TYPE, semconv.exportable_text(error))
+        span.set_status(Status(StatusCode.ERROR, semconv.exportable_text(error)))
         return
     if isinstance(error, GeneratorExit):
         return

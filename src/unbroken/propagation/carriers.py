@@ -328,7 +328,7 @@ def _is_mapping(value: object) -> TypeGuard[Mapping[Any, object]]:
     return isinstance(value, Mapping)
 
 
-def _without(pairs: Pairs, names: Names) -> list[Any]:
+def _without(pairs: Iterable[Any], names: Names) -> list[Any]:
     """Return the pairs that have none of the names."""
     try:
         # Most names have another initial than ours; to look at that first halves the cost.

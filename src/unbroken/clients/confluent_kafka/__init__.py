@@ -1,7 +1,7 @@
 """confluent-kafka: how its messages are read, and drop-in classes for its producers and consumers.
 
     from unbroken.clients.confluent_kafka import Consumer, Producer
-    from unbroken.clients.confluent_kafka.aio import AIOConsumer, AIOProducer
+    from unbroken.clients.confluent_kafka_aio import AIOConsumer, AIOProducer
 
 Each is a subclass of the client's class of the same name. A producer carries the current context in the headers and
 makes one PRODUCER span per message, which ends in the delivery report with partition and offset, or the broker's error.

@@ -1,6 +1,6 @@
 """confluent-kafka's asyncio clients: drop-in `AIOProducer` and `AIOConsumer`.
 
-    from unbroken.clients.confluent_kafka.aio import AIOConsumer, AIOProducer
+    from unbroken.clients.confluent_kafka_aio import AIOConsumer, AIOProducer
 
 `AIOProducer` of the client collects messages in batches that cannot carry headers. Ours gives each message to
 librdkafka at once, with its headers, and librdkafka makes the batches (`linger.ms`); `batch_size` and `buffer_timeout`
