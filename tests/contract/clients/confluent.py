@@ -188,7 +188,10 @@ class ConfluentAIO(OnLoop, Confluent):
 
     def send_to(self, topic: str, partition: int, value: Any, *, key: Any = None, headers: Any = None) -> None:
         sent = self.producer.produce(topic, value=value, key=key, partition=partition, headers=headers)
-        self.pending.append(self.run(sent))
+        future = self.run(sent)
+        if future.done():  # what the client refuses is raised by its future
+            future.result()
+        self.pending.append(future)
 
     def send_by_position(self, topic: str, value: Any, headers: Any) -> None:
         """Not possible: the client takes three arguments by their place."""

@@ -178,7 +178,8 @@ def _names() -> Iterator[Patch]:
     for path, module in list(sys.modules.items()):
         if path.partition(".")[0] == "confluent_kafka":
             for name, (own, _) in _REPLACEMENTS.items():
-                if getattr(module, name, None) is own:
+                # Not where a class in Python is made: it calls `super` by its own name there.
+                if getattr(module, name, None) is own and own.__module__ != path:
                     yield Patch(module, name, functools.partial(_replacement, name))
 
 
