@@ -3,6 +3,11 @@ import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-ho
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from "@opentelemetry/core";
 import { BasicTracerProvider } from "@opentelemetry/sdk-trace-base";
 
+/** The propagators that are everybody's now. */
+export const W3C = new CompositePropagator({
+  propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()],
+});
+
 /** Counts the recorded spans that have ended, and keeps none of them. */
 class Counting {
   ended = 0;
@@ -14,14 +19,12 @@ class Counting {
   async shutdown() {}
 }
 
-/** Returns the processor of an SDK with the default sampler and the W3C propagators, which is everybody's now. */
+/** Returns the processor of an SDK with the default sampler and the W3C propagators. */
 export function provide() {
   const spans = new Counting();
   trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [spans] }));
   context.setGlobalContextManager(new AsyncLocalStorageContextManager());
-  propagation.setGlobalPropagator(
-    new CompositePropagator({ propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()] }),
-  );
+  propagation.setGlobalPropagator(W3C);
   return spans;
 }
 

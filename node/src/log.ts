@@ -2,6 +2,17 @@ import { diag } from "@opentelemetry/api";
 
 const logged = new Set<string>();
 
+/** Logs a warning, once. */
+export function warnOnce(message: string): void {
+  try {
+    if (logged.has(message)) return;
+    logged.add(message);
+    diag.warn(`unbroken: ${message}`);
+  } catch {
+    // A logger that throws.
+  }
+}
+
 /** Logs an error of the telemetry itself, once per place and class: it must not reach the application. */
 export function survived(where: string, error: unknown): void {
   try {

@@ -3,6 +3,7 @@ import { beforeEach, describe, test } from "node:test";
 import { propagation, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from "@opentelemetry/core";
 import { B3Propagator, B3InjectEncoding } from "@opentelemetry/propagator-b3";
+import { JaegerPropagator } from "@opentelemetry/propagator-jaeger";
 import { attached, configure, extract, forward, inject, process, UnknownCarrier, type Headers } from "../src/index.js";
 import { recording, silent } from "./telemetry.js";
 import { OTHER, OTHER_TRACE, payload, SPAN, TRACE, TRACEPARENT } from "./messages.js";
@@ -173,6 +174,23 @@ describe("a global propagator", () => {
     process(payload({ b3: `${TRACE}-${SPAN}-1` }), (span) => {
       assert.equal(span.spanContext().traceId, TRACE);
     });
+  });
+
+  test("of Jaeger is shown as much baggage as it can take, the newest, and finds its own header behind all", () => {
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- still in use, and the one with a header for each member
+    propagation.setGlobalPropagator(new JaegerPropagator());
+    const many = Array.from({ length: 64_000 }, (_, index) => [`uberctx-${index}`, Buffer.from(`${index}`)] as const);
+    const context = extract({ "uber-trace-id": Buffer.from(`${TRACE}:${SPAN}:0:1`), ...Object.fromEntries(many) });
+    assert.equal(trace.getSpanContext(context)?.traceId, TRACE);
+    const baggage = propagation.getBaggage(context);
+    assert.equal(baggage?.getAllEntries().length, 128);
+    assert.equal(baggage.getEntry("63999")?.value, "63999");
+  });
+
+  test("of B3 reads the newest of tens of thousands of values that is text", () => {
+    b3();
+    const values = [...Array<string>(70_000).fill(`${OTHER_TRACE}-${SPAN}-1`), `${TRACE}-${SPAN}-1`];
+    assert.equal(traceIn({ B3: [...values, Buffer.from([0xff])] }), TRACE);
   });
 
   test("that throws costs no message", () => {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { createNoopMeter, metrics } from "@opentelemetry/api";
+import { createNoopMeter, metrics, trace } from "@opentelemetry/api";
+import { BasicTracerProvider } from "@opentelemetry/sdk-trace-base";
 import { DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
-import { process, receive, traced, type MessageBatch } from "../src/index.js";
+import { process, receive, traced, VERSION, type MessageBatch } from "../src/index.js";
 import { measuring, recording } from "./telemetry.js";
 import { message, payload, TRACEPARENT } from "./messages.js";
 import { KeepingProducer } from "./producer.js";
@@ -100,6 +101,58 @@ test("malformed fields are counted", async () => {
     [{ "messaging.system": "kafka", "unbroken.carrier.field": "traceparent" }, 1],
     [{ "messaging.system": "kafka", "unbroken.carrier.field": "baggage" }, 1],
   ]);
+});
+
+test("a field of a message is counted once, with the number of its problems", () => {
+  const adds: unknown[][] = [];
+  const counter = { add: (...all: unknown[]) => adds.push(all) };
+  const meter = {
+    ...createNoopMeter(),
+    createCounter: () => counter,
+    createHistogram: () => ({ record: () => undefined }),
+  };
+  metrics.disable();
+  metrics.setGlobalMeterProvider({ getMeter: () => meter as never });
+  process(payload({ traceparent: Array<string>(70_000).fill(""), baggage: "=,".repeat(100) }), () => undefined);
+  const malformed = adds.filter(([, attributes]) => "unbroken.carrier.field" in (attributes as object));
+  assert.deepEqual(
+    malformed.map(([amount, attributes]) => [
+      amount,
+      (attributes as Record<string, unknown>)["unbroken.carrier.field"],
+    ]),
+    [
+      [128, "traceparent"],
+      [65, "baggage"],
+    ],
+  );
+});
+
+test("tracer and meter have the same name, version and schema", () => {
+  const asked: unknown[] = [];
+  const noted = (...all: unknown[]): void => void asked.push(all);
+  metrics.disable();
+  metrics.setGlobalMeterProvider({ getMeter: (...all) => (noted(...all), createNoopMeter()) });
+  trace.disable();
+  trace.setGlobalTracerProvider({ getTracer: (...all) => (noted(...all), new BasicTracerProvider().getTracer("x")) });
+  process(payload(), () => undefined);
+  const scope = ["unbroken", VERSION, { schemaUrl: "https://opentelemetry.io/schemas/1.44.0" }];
+  assert.deepEqual(asked, [scope, scope]);
+});
+
+test("what differs between messages is on no metric", async () => {
+  const send = traced(new KeepingProducer(() => [{ topicName: "orders", partition: 1, baseOffset: "7" }]));
+  for (const key of ["1", "2", "3"]) {
+    process(payload({ key }), () => undefined, { attributes: { "order.id": key } });
+    await send.send({ topic: "orders", messages: [{ key, value: key, partition: Number(key) }] });
+  }
+  const series = [...(await measured()).values()].map(({ descriptor, dataPoints }) => [
+    descriptor.name,
+    dataPoints.length,
+  ]);
+  assert.deepEqual(
+    series.filter(([, count]) => count !== 1),
+    [],
+  );
 });
 
 test("messages that are sent are counted and timed", async () => {

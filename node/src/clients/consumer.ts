@@ -1,8 +1,11 @@
 import type { Span } from "@opentelemetry/api";
-import type { Message, MessageBatch, MessagePayload } from "../messaging/message.js";
+import { warnOnce } from "../log.js";
+import { isBatch, isPayload, type Message, type MessageBatch, type MessagePayload } from "../messaging/message.js";
 import { knownCorrelation } from "../messaging/policy.js";
 import { process, type ProcessOptions } from "../messaging/process.js";
 import { receive } from "../messaging/receive.js";
+import { NO_SPAN } from "../messaging/scope.js";
+import { checkFunction, checkOptions } from "../mistakes.js";
 
 /** What `eachBatch` is given: a batch, and functions that stay what they are. */
 export interface BatchPayload {
@@ -22,6 +25,9 @@ export interface BatchScope<M extends Message> {
 
 type MessageOf<P extends BatchPayload> = P["batch"]["messages"][number];
 
+/** What a handler is given with a batch that is none, such as a double of a test. */
+const untraced = <M extends Message>(): BatchScope<M> => ({ process: (_, handler) => handler(NO_SPAN) });
+
 // What was wrapped already: twice is once.
 const wrapped = new WeakSet();
 
@@ -35,9 +41,12 @@ export function eachMessage<P extends MessagePayload = MessagePayload, R = Promi
   handler: (payload: P) => R,
   options: ProcessOptions = {},
 ): (payload: P) => R {
+  checkFunction("eachMessage", handler);
+  checkOptions("eachMessage", options);
   knownCorrelation(options.correlation);
   if (wrapped.has(handler)) return handler;
-  const each = (payload: P): R => process(payload, () => handler(payload), options);
+  const each = (payload: P): R =>
+    isPayload(payload) ? process(payload, () => handler(payload), options) : handler(handedOn(payload));
   wrapped.add(each);
   return each;
 }
@@ -55,9 +64,13 @@ export function eachBatch<P extends BatchPayload = BatchPayload, R = Promise<voi
   handler: (payload: P & BatchScope<MessageOf<P>>) => R,
   options: ProcessOptions = {},
 ): (payload: P) => R {
+  checkFunction("eachBatch", handler);
+  checkOptions("eachBatch", options);
   knownCorrelation(options.correlation);
   if (wrapped.has(handler)) return handler as unknown as (payload: P) => R;
   const each = (payload: P): R => {
+    if (!isBatch((payload as BatchPayload | undefined)?.batch))
+      return handler({ ...handedOn(payload), ...untraced<MessageOf<P>>() });
     const { topic, partition } = payload.batch;
     const scope: BatchScope<MessageOf<P>> = {
       process: (message, handle) => process({ topic, partition, message }, handle, options),
@@ -66,4 +79,10 @@ export function eachBatch<P extends BatchPayload = BatchPayload, R = Promise<voi
   };
   wrapped.add(each);
   return each;
+}
+
+/** Returns what a handler was given that is no message; the handler runs without a span. */
+function handedOn<P>(payload: P): P {
+  warnOnce("a handler was given what is no message of a client; it runs without a span (logged once)");
+  return payload;
 }

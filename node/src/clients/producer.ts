@@ -3,6 +3,7 @@ import { concluded } from "../messaging/failure.js";
 import { oneOf } from "../messaging/policy.js";
 import { clientAttributes, type ClientFacts } from "../messaging/semconv.js";
 import { survived } from "../log.js";
+import { checkOptions, checkProducer } from "../mistakes.js";
 import type { TopicMessages } from "./acknowledgement.js";
 import { beginEach, beginTogether, type Begun } from "./outgoing.js";
 
@@ -41,6 +42,8 @@ const isTraced = new WeakSet();
  * @param options - what the producer tells of itself; `spans`: one for each `message`, or for each `call`.
  */
 export function traced<P extends Producing>(producer: P, options: ProducerOptions = {}): P {
+  checkProducer(producer);
+  checkOptions("traced", options);
   oneOf("spans", options.spans ?? "message", ["message", "call"]);
   if (isTraced.has(producer)) return producer;
   const known = tracedOf.get(producer) as P | undefined;

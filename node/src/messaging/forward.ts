@@ -1,5 +1,6 @@
 import { ROOT_CONTEXT, type SpanContext } from "@opentelemetry/api";
 import { survived } from "../log.js";
+import { checkOptions } from "../mistakes.js";
 import { fieldsOf, originOf } from "../propagation/context.js";
 import { active } from "../propagation/current.js";
 import { NO_NAMES, replaced, valuesOf, type Headers, type OutgoingHeaders } from "../propagation/headers.js";
@@ -35,6 +36,7 @@ const TRACE_NAMES = ["traceparent", "tracestate"];
  */
 export function forward(payload: MessagePayload, options: { readonly error?: unknown } = {}): OutgoingHeaders {
   const headers = headersIn(payloadOf(payload).message);
+  checkOptions("forward", options);
   const failure = options.error === undefined ? null : { error: options.error };
   try {
     const { fields, names } = fieldsFor(payload, headers, failure);
@@ -58,11 +60,17 @@ function fieldsFor(
   const seen = named(headers);
   const first = firstOrigin(seen.get(ORIGIN), origin.spanContext);
   if (first !== null) fields.push([ORIGIN, first]);
-  const { topic, partition, message } = payload;
-  fields.push([SOURCE, `${topic}/${String(partition)}/${message.offset}`]);
+  fields.push([SOURCE, sourceOf(payload)]);
   fields.push([ATTEMPT, (attempts(seen.get(ATTEMPT)) + 1).toString()]);
   if (failure !== null) fields.push([ERROR, cut(errorText(failure.error))]);
   return { fields, names: new Set([...carried.names, ...OURS, ...stale()]) };
+}
+
+/** Returns where the message is: `topic/partition/offset`, and what a message does not tell is left out at the end. */
+function sourceOf({ topic, partition, message }: MessagePayload): string {
+  const places: unknown[] = [partition, message.offset];
+  const unknown = places.findIndex((place) => place === undefined || place === null);
+  return [topic, ...(unknown === -1 ? places : places.slice(0, unknown))].join("/");
 }
 
 /** Returns the W3C fields of the message that must not go on; what no propagator in use writes is left as it was. */

@@ -1,6 +1,8 @@
 import { ROOT_CONTEXT, type Context } from "@opentelemetry/api";
+import { checkOptions } from "../mistakes.js";
 import { originOf } from "../propagation/context.js";
 import { headersOf, type Headers } from "../propagation/headers.js";
+import { UnknownCarrier } from "../propagation/octets.js";
 import type { Duplicates } from "../propagation/read.js";
 import { inForce, oneOf } from "./policy.js";
 import type { RecordFacts } from "./semconv.js";
@@ -43,16 +45,30 @@ export class UnknownMessage extends TypeError {
  * @throws UnknownMessage when it is none. What its message holds never throws.
  */
 export function payloadOf(payload: MessagePayload): MessagePayload {
-  if (!isObject(payload) || typeof payload.topic !== "string" || !isObject(payload.message)) throw new UnknownMessage();
+  if (!isPayload(payload)) throw new UnknownMessage();
   return payload;
+}
+
+/** Returns whether a value is what `eachMessage` is given. */
+export function isPayload(value: unknown): value is MessagePayload {
+  if (!isObject(value)) return false;
+  const { topic, message } = value as { topic?: unknown; message?: unknown };
+  return typeof topic === "string" && isObject(message);
+}
+
+/** Returns whether a value is a batch of messages. */
+export function isBatch(value: unknown): value is MessageBatch {
+  if (!isObject(value)) return false;
+  const { topic, messages } = value as { topic?: unknown; messages?: unknown };
+  return typeof topic === "string" && Array.isArray(messages) && messages.every(isObject);
 }
 
 /** Returns the payloads of a batch, or of a list of payloads. */
 export function payloadsOf(batch: MessageBatch | readonly MessagePayload[]): MessagePayload[] {
   if (isList(batch)) return batch.map(payloadOf);
-  if (!isObject(batch) || typeof batch.topic !== "string" || !Array.isArray(batch.messages)) throw new UnknownMessage();
+  if (!isBatch(batch)) throw new UnknownMessage();
   const { topic, partition, messages } = batch;
-  return messages.map((message: Message) => payloadOf({ topic, partition, message }));
+  return messages.map((message) => ({ topic, partition, message }));
 }
 
 /** Returns the headers of a message; those in a shape that no client has are none. */
@@ -81,6 +97,7 @@ export function extract(
   source: MessagePayload | Message | Headers | null | undefined,
   options: { readonly duplicates?: Duplicates } = {},
 ): Context {
+  checkOptions("extract", options);
   const duplicates = options.duplicates ?? inForce().duplicates;
   oneOf("duplicates", duplicates, ["last", "restart"]);
   return originOf(headersOf(carrierIn(source)), duplicates, ROOT_CONTEXT).context;
@@ -89,8 +106,9 @@ export function extract(
 /** Returns the headers of a payload or of a message, known by what no header value is; all else is headers itself. */
 function carrierIn(source: unknown): unknown {
   if (!isObject(source)) return source;
-  const { headers, message } = source as { headers?: unknown; message?: unknown };
+  const { headers, message, batch = source } = source as { headers?: unknown; message?: unknown; batch?: unknown };
   if (isObject(message) && !isValue(message)) return headersIn(message as unknown as Message);
+  if (isBatch(batch) && !batch.messages.some(isValue)) throw new UnknownCarrier(batch.messages);
   return isObject(headers) && !isValue(headers) ? headers : source;
 }
 

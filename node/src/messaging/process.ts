@@ -1,5 +1,6 @@
 import { SpanKind, trace, type Attributes, type Context, type Link, type Span } from "@opentelemetry/api";
 import { survived } from "../log.js";
+import { checkFunction, checkOptions } from "../mistakes.js";
 import { around, isSame, isSuppressed, originOf, spanContextIn, type Origin } from "../propagation/context.js";
 import { active, attached } from "../propagation/current.js";
 import { concluded, endSpan, type Failure } from "./failure.js";
@@ -39,6 +40,8 @@ interface Open {
  */
 export function process<R>(payload: MessagePayload, handler: (span: Span) => R, options: ProcessOptions = {}): R {
   payloadOf(payload);
+  checkFunction("process", handler);
+  checkOptions("process", options);
   knownCorrelation(options.correlation);
   const ambient = active();
   const outer = scopeIn(ambient);
@@ -113,5 +116,9 @@ function timed(
 }
 
 function described(payload: MessagePayload, options: ProcessOptions): Attributes {
-  return { ...processAttributes(factsOf(payload)), ...clientAttributes(options), ...options.attributes };
+  const attributes = { ...processAttributes(factsOf(payload)), ...clientAttributes(options) };
+  for (const [name, value] of Object.entries(options.attributes ?? {})) {
+    if (value !== undefined && value !== null) attributes[name] = value;
+  }
+  return attributes;
 }

@@ -1,5 +1,6 @@
 import { SpanKind, trace, type Context, type Link, type Span } from "@opentelemetry/api";
 import { survived } from "../log.js";
+import { checkFunction, checkOptions } from "../mistakes.js";
 import { isSuppressed, originOf } from "../propagation/context.js";
 import { active, attached } from "../propagation/current.js";
 import { concluded, endSpan, type Failure } from "./failure.js";
@@ -39,6 +40,8 @@ export function receive<R>(
   handler: (span: Span) => R,
   options: ReceiveOptions = {},
 ): R {
+  checkFunction("receive", handler);
+  checkOptions("receive", options);
   const payloads = payloadsOf(batch).filter((payload) => covers(payload.topic));
   const open = payloads.length === 0 ? null : opened(payloads, options, active());
   if (open === null) return handler(NO_SPAN);

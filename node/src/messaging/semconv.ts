@@ -151,7 +151,12 @@ export function countOf(value: unknown): number | null {
 
 /** Returns text as every exporter takes it: at most 1024 characters (code points), no half of a surrogate pair. */
 function exportable(text: string): string {
-  const kept = text.length <= MAX_TEXT ? text : [...text.slice(0, 2 * MAX_TEXT)].slice(0, MAX_TEXT).join("");
+  const kept =
+    text.length <= MAX_TEXT
+      ? text
+      : Array.from(text.slice(0, 2 * MAX_TEXT))
+          .slice(0, MAX_TEXT)
+          .join("");
   return kept.replace(LONE_SURROGATES, "\ufffd");
 }
 

@@ -11,6 +11,7 @@ import {
   type SpanContext,
 } from "@opentelemetry/api";
 import { survived } from "../log.js";
+import { checkContext } from "../mistakes.js";
 import { baggageOf, formatBaggage } from "./baggage.js";
 import { active } from "./current.js";
 import { headersOf, NO_NAMES, replaced, type Fields, type Headers, type OutgoingHeaders } from "./headers.js";
@@ -52,6 +53,7 @@ const BAGGAGE_NAMES: ReadonlySet<string> = new Set(["baggage"]);
  */
 export function inject(headers?: Headers | null, context: Context = active()): OutgoingHeaders {
   const given = headersOf(headers);
+  checkContext("inject", context);
   const { fields, names } = fieldsOf(context);
   return replaced(given, fields, names);
 }

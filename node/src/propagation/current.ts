@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { context as otel, createContextKey, ROOT_CONTEXT, type Context } from "@opentelemetry/api";
+import { checkContext, checkFunction } from "../mistakes.js";
 
 // Without an SDK OpenTelemetry has no context manager and keeps no context. It travels all the same: here.
 const storage = new AsyncLocalStorage<Context>();
@@ -15,6 +16,12 @@ export function active(): Context {
 
 /** Returns what the function returns; `context` is the current one in it and in all that it awaits. */
 export function attached<R>(context: Context, call: () => R): R {
+  checkContext("attached", context);
+  checkFunction("attached", call);
+  return inside(context, call);
+}
+
+function inside<R>(context: Context, call: () => R): R {
   return otel.with(context, () => {
     // The root context is what a missing manager gives too: then ours must say so.
     const isKept = context !== ROOT_CONTEXT && otel.active() === context;
@@ -24,8 +31,10 @@ export function attached<R>(context: Context, call: () => R): R {
 
 /** Returns a function that runs in the context, with its own `this` and arguments. */
 export function bind<A extends unknown[], R>(call: (...args: A) => R, context: Context = active()): (...args: A) => R {
+  checkFunction("bind", call);
+  checkContext("bind", context);
   return function (this: unknown, ...args: A): R {
-    return attached(context, () => call.apply(this, args));
+    return inside(context, () => call.apply(this, args));
   };
 }
 

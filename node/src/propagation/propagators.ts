@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { propagation, type Context, type TextMapGetter, type TextMapSetter } from "@opentelemetry/api";
 import { valuesOf, type Fields, type Headers } from "./headers.js";
 import type { Duplicates } from "./read.js";
@@ -12,6 +13,8 @@ export interface Propagators {
 /** Without a global propagator the context travels all the same. */
 const W3C: Propagators = { trace: true, baggage: true, foreign: false };
 const MAX_SHOWN = 128;
+/** The bit in which the two cases of a letter differ. */
+const CASE = 0x20;
 const FOREIGN: Propagators = { trace: false, baggage: false, foreign: true };
 
 /** Returns what the global propagator amounts to, judged by the fields that it says it writes. */
@@ -79,7 +82,10 @@ class HeaderTexts {
 
   get(name: string): string[] {
     const lower = name.toLowerCase();
-    const isNamed = (one: string): boolean => one.length === lower.length && one.toLowerCase() === lower;
+    const last = lower.charCodeAt(lower.length - 1) | CASE;
+    // The length, and one letter, of every other name are enough.
+    const isNamed = (one: string): boolean =>
+      one.length === lower.length && (one.charCodeAt(one.length - 1) | CASE) === last && one.toLowerCase() === lower;
     const names = this.#shown.get(lower) ?? this.#those(this.#names.filter(isNamed));
     const values = names.flatMap((one) => this.#those(valuesOf(this.#headers[one])));
     return values.slice(0, MAX_SHOWN).flatMap((value) => utf8(value) ?? []);
@@ -101,15 +107,9 @@ const GETTER: TextMapGetter<HeaderTexts> = {
   },
 };
 
-const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 /** Returns text, or octets that are UTF-8, as text; null for all else. */
 export function utf8(value: unknown): string | null {
   if (typeof value === "string") return value;
-  if (!(value instanceof Uint8Array)) return null;
-  try {
-    return STRICT.decode(value);
-  } catch {
-    return null;
-  }
+  if (!(value instanceof Uint8Array) || !isUtf8(value)) return null;
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("utf8");
 }

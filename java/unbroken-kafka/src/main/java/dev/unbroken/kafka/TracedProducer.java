@@ -10,6 +10,8 @@ import org.apache.kafka.clients.producer.Callback;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Traces the records that a producer sends. A proxy, because the methods of the interface differ between kafka-clients
@@ -20,9 +22,12 @@ import org.apache.kafka.clients.producer.RecordMetadata;
  */
 final class TracedProducer<K, V> implements InvocationHandler {
 
+    private static final Logger LOGGER = LoggerFactory.getLogger("unbroken");
+
     private final Tracing tracing;
     private final Producer<K, V> producer;
     private final ProducerFacts facts;
+    private volatile boolean isWithoutHeaders;
 
     private TracedProducer(Tracing tracing, Producer<K, V> producer, ProducerFacts facts) {
         this.tracing = tracing;
@@ -60,13 +65,40 @@ final class TracedProducer<K, V> implements InvocationHandler {
 
     private Future<RecordMetadata> send(ProducerRecord<K, V> record, Callback callback) {
         Sending<K, V> sending = Sending.begin(tracing, record, facts);
-        boolean isReported = sending.isObserved() || callback != null;
+        Callback reported = sending.isObserved() || callback != null ? new Reported(sending, callback) : null;
         try (Scope scope = sending.context().makeCurrent()) {
-            return producer.send(sending.record(), isReported ? new Reported(sending, callback) : null);
+            Future<RecordMetadata> future = carried(sending, record, reported);
+            if (future == null) { // a double of a test, which reports nothing
+                sending.end(null, null);
+            }
+            return future;
         } catch (Throwable failure) {
             sending.end(null, failure);
             throw failure;
         }
+    }
+
+    /** Sends the record with its context; as it was given, where the broker takes no headers. */
+    private Future<RecordMetadata> carried(Sending<K, V> sending, ProducerRecord<K, V> given, Callback reported) {
+        if (isWithoutHeaders || sending.record() == given) {
+            return producer.send(given, reported);
+        }
+        try {
+            return producer.send(sending.record(), reported);
+        } catch (IllegalArgumentException refused) {
+            if (!isOfHeaders(refused)) {
+                throw refused;
+            }
+            isWithoutHeaders = true;
+            LOGGER.warn("the broker is older than 0.11 and takes no headers: records are sent without a context");
+            return producer.send(given, reported);
+        }
+    }
+
+    /** Returns whether the client says that the format of the broker's messages has no headers. */
+    private static boolean isOfHeaders(IllegalArgumentException refused) {
+        String message = refused.getMessage();
+        return message != null && message.contains("does not support record headers");
     }
 
     /** The callback of one record: ends its span, then calls the application's, with the context of the send. */

@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.opentelemetry.api.common.Attributes;
 import io.opentelemetry.api.common.AttributesBuilder;
+import io.opentelemetry.sdk.common.InstrumentationScopeInfo;
 import io.opentelemetry.sdk.metrics.data.HistogramPointData;
 import io.opentelemetry.sdk.metrics.data.MetricData;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -114,6 +116,36 @@ class MetricsTest {
         unbroken.process(Records.record("traceparent", "broken", "baggage", "=,a=1,;"), record -> {});
         assertEquals(1, counted(Semconv.MALFORMED_CARRIERS, malformed("traceparent")));
         assertEquals(2, counted(Semconv.MALFORMED_CARRIERS, malformed("baggage")));
+    }
+
+    @Test
+    void ofVeryManyValuesAsManyAreCountedAsAreLookedAt() {
+        ConsumerRecord<String, String> record = Records.record();
+        for (int number = 0; number < 70_000; number++) {
+            record.headers().add("traceparent", null);
+        }
+        record.headers().add("baggage", "=,".repeat(1 << 19).getBytes(StandardCharsets.US_ASCII));
+        unbroken.process(record, given -> {});
+        assertEquals(128, counted(Semconv.MALFORMED_CARRIERS, malformed("traceparent")));
+        assertEquals(65, counted(Semconv.MALFORMED_CARRIERS, malformed("baggage")));
+    }
+
+    @Test
+    void tracerAndMeterHaveOneScope() {
+        unbroken.process(Records.record(), record -> {});
+        InstrumentationScopeInfo scope = telemetry.span().getInstrumentationScopeInfo();
+        assertEquals(scope, metric(Semconv.PROCESS_DURATION).getInstrumentationScopeInfo());
+        assertEquals(Tracing.VERSION, scope.getVersion());
+    }
+
+    @Test
+    void whatDiffersBetweenRecordsIsOnNoMetric() {
+        unbroken.process(Records.record("orders", 1), record -> {});
+        unbroken.process(Records.record("orders", 2), record -> {});
+        telemetry
+                .metrics()
+                .values()
+                .forEach(metric -> assertEquals(1, metric.getData().getPoints().size(), metric::getName));
     }
 
     @Test

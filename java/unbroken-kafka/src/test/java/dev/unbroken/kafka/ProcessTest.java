@@ -3,6 +3,7 @@ package dev.unbroken.kafka;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
@@ -16,6 +17,7 @@ import io.opentelemetry.context.Scope;
 import io.opentelemetry.sdk.common.InstrumentationScopeInfo;
 import io.opentelemetry.sdk.trace.data.SpanData;
 import java.io.IOException;
+import java.math.BigInteger;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
@@ -34,6 +36,20 @@ class ProcessTest {
     void theContextIsCleanAfterwards() {
         telemetry.close();
         assertSame(Context.root(), Context.current());
+    }
+
+    @Test
+    void aPlaceThatARecordDoesNotHaveIsOnNoSpan() {
+        unbroken.process(new ConsumerRecord<>("orders", -1, -1, "order-17", "{}"), record -> {});
+        assertNull(telemetry.span().getAttributes().get(Semconv.PARTITION));
+        assertNull(telemetry.span().getAttributes().get(Semconv.OFFSET));
+    }
+
+    @Test
+    void aKeyThatIsAVeryLongNumberIsCut() {
+        BigInteger key = BigInteger.ONE.shiftLeft(10_000);
+        unbroken.process(new ConsumerRecord<>("orders", 0, 0, key, "{}"), record -> {});
+        assertEquals(1024, telemetry.span().getAttributes().get(Semconv.KEY).length());
     }
 
     @Test

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.unbroken.propagation.Duplicates;
 import io.opentelemetry.api.baggage.Baggage;
 import io.opentelemetry.api.baggage.propagation.W3CBaggagePropagator;
 import io.opentelemetry.api.trace.Span;
@@ -15,6 +16,8 @@ import io.opentelemetry.context.propagation.TextMapGetter;
 import io.opentelemetry.context.propagation.TextMapPropagator;
 import io.opentelemetry.context.propagation.TextMapSetter;
 import io.opentelemetry.extension.trace.propagation.B3Propagator;
+import io.opentelemetry.extension.trace.propagation.JaegerPropagator;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
@@ -114,6 +117,57 @@ class PropagatorsTest {
                 unbroken.process(Records.record("orders", 43), inner -> {});
             });
             assertFalse(telemetry.spans().get(0).getParentSpanContext().isValid());
+        }
+    }
+
+    @Test
+    void jaegerIsShownAsMuchBaggageAsItCanTakeTheNewest() {
+        try (Telemetry telemetry = Telemetry.create(JaegerPropagator.getInstance())) {
+            Headers headers = Records.headers("Uber-Trace-Id", Records.TRACE + ":" + Records.SPAN + ":0:1");
+            for (int number = 0; number < 64_000; number++) {
+                headers.add("uberctx-" + number, Integer.toString(number).getBytes(StandardCharsets.US_ASCII));
+            }
+            Context context = telemetry.unbroken().extract(headers);
+            assertEquals(
+                    Records.TRACE, Span.fromContext(context).getSpanContext().getTraceId());
+            assertEquals(128, Baggage.fromContext(context).size());
+            assertEquals("63999", Baggage.fromContext(context).getEntryValue("63999"));
+        }
+    }
+
+    @Test
+    void ofTensOfThousandsOfB3HeadersTheNewestThatIsTextCounts() {
+        try (Telemetry telemetry = Telemetry.create(B3Propagator.injectingSingleHeader())) {
+            Headers headers = new RecordHeaders();
+            for (int number = 0; number < 70_000; number++) {
+                headers.add("b3", (Records.OTHER_TRACE + "-91b5d3f7082a4c6e-1").getBytes(StandardCharsets.US_ASCII));
+            }
+            headers.add("B3", (Records.TRACE + "-" + Records.SPAN + "-1").getBytes(StandardCharsets.US_ASCII));
+            headers.add("b3", new byte[] {(byte) 0xff});
+            assertEquals(
+                    Records.TRACE,
+                    Span.fromContext(telemetry.unbroken().extract(headers))
+                            .getSpanContext()
+                            .getTraceId());
+        }
+    }
+
+    @Test
+    void aB3HeaderIsFoundBehindAndBeforeTensOfThousandsOfOthers() {
+        try (Telemetry telemetry = Telemetry.create(B3Propagator.injectingSingleHeader())) {
+            Headers headers = Records.headers("b3", Records.TRACE + "-" + Records.SPAN + "-1");
+            for (int number = 0; number < 70_000; number++) {
+                headers.add("k" + number, new byte[0]);
+            }
+            Unbroken last = telemetry.unbroken();
+            Unbroken first = Unbroken.create(
+                    telemetry.sdk(),
+                    Policy.builder().duplicates(Duplicates.RESTART).build());
+            for (Unbroken each : List.of(last, first)) {
+                assertEquals(
+                        Records.TRACE,
+                        Span.fromContext(each.extract(headers)).getSpanContext().getTraceId());
+            }
         }
     }
 

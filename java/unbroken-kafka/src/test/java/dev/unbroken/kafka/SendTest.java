@@ -16,6 +16,7 @@ import io.opentelemetry.context.Context;
 import io.opentelemetry.context.Scope;
 import io.opentelemetry.extension.trace.propagation.B3Propagator;
 import io.opentelemetry.sdk.trace.data.SpanData;
+import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.clients.producer.Callback;
@@ -23,11 +24,15 @@ import org.apache.kafka.clients.producer.MockProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RoundRobinPartitioner;
+import org.apache.kafka.common.compress.Compression;
 import org.apache.kafka.common.errors.InvalidTopicException;
 import org.apache.kafka.common.errors.ProducerFencedException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.apache.kafka.common.record.MemoryRecords;
+import org.apache.kafka.common.record.RecordBatch;
+import org.apache.kafka.common.record.TimestampType;
 import org.apache.kafka.common.serialization.StringSerializer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -200,6 +205,69 @@ class SendTest {
     }
 
     @Test
+    void aBrokerWithoutHeadersGetsTheRecordsAsTheyAre() {
+        Producer<String, String> old = unbroken.traced(new Old<>(client).proxy());
+        ProducerRecord<String, String> one = record();
+        old.send(one);
+        old.send(record());
+        client.completeNext();
+        client.completeNext();
+        assertSame(one, client.history().get(0));
+        assertEquals(2, client.history().size());
+        assertEquals(List.of(), written("traceparent"));
+        assertEquals(
+                List.of(StatusCode.UNSET, StatusCode.UNSET),
+                telemetry.spans().stream()
+                        .map(span -> span.getStatus().getStatusCode())
+                        .toList());
+    }
+
+    @Test
+    void headersOfTheApplicationAreRefusedByABrokerWithoutHeadersAsWithoutTracing() {
+        Producer<String, String> old = unbroken.traced(new Old<>(client).proxy());
+        Class<IllegalArgumentException> refused = IllegalArgumentException.class;
+        String plain = assertThrows(refused, () -> new Old<>(client).proxy().send(record("k", "v")))
+                .getMessage();
+        assertEquals(
+                plain, assertThrows(refused, () -> old.send(record("k", "v"))).getMessage());
+        assertEquals(StatusCode.ERROR, telemetry.span().getStatus().getStatusCode());
+    }
+
+    @Test
+    void aSendThatIsRefusedForAnotherReasonIsNotRepeated() {
+        client.sendException = new IllegalArgumentException("no");
+        assertSame(client.sendException, assertThrows(IllegalArgumentException.class, () -> producer.send(record())));
+        assertEquals(StatusCode.ERROR, telemetry.span().getStatus().getStatusCode());
+    }
+
+    @Test
+    void aProducerThatReturnsNullReturnsNull() {
+        assertNull(unbroken.traced(new Answering<String, String>(null).proxy()).send(record()));
+        assertEquals("send orders", telemetry.span().getName());
+    }
+
+    @Test
+    void aNullRecordIsRefusedByTheClient() {
+        assertThrows(NullPointerException.class, () -> producer.send(null));
+        assertEquals(List.of(), telemetry.spans());
+    }
+
+    @Test
+    void aKeyIsOnTheSpanAsEveryExporterTakesIt() {
+        String pair = "\ud83d\udd11";
+        assertEquals("a\ufffdb", keyOf("a\ud800b"));
+        assertEquals("k".repeat(1023) + pair, keyOf("k".repeat(1023) + pair + "\ud800"));
+        assertEquals("k".repeat(1024), keyOf("k".repeat(1 << 20)));
+    }
+
+    private String keyOf(String key) {
+        producer.send(new ProducerRecord<>("orders", null, key, "{}"));
+        client.completeNext();
+        List<SpanData> spans = telemetry.spans();
+        return spans.get(spans.size() - 1).getAttributes().get(Semconv.KEY);
+    }
+
+    @Test
     void aTopicThatIsLeftOutIsSentAsItIs() {
         Policy policy = Policy.builder().only(List.of("payments")).build();
         ProducerRecord<String, String> record = record();
@@ -251,6 +319,37 @@ class SendTest {
                     getClass().getClassLoader(),
                     new Class<?>[] {Producer.class},
                     (proxy, method, arguments) -> method.invoke(inner, arguments));
+        }
+    }
+
+    /** A producer whose broker is older than 0.11: what the client puts into its buffer is refused there. */
+    private record Old<K, V>(Producer<K, V> inner) {
+
+        @SuppressWarnings("unchecked")
+        Producer<K, V> proxy() {
+            return (Producer<K, V>) java.lang.reflect.Proxy.newProxyInstance(
+                    getClass().getClassLoader(), new Class<?>[] {Producer.class}, (proxy, method, arguments) -> {
+                        Header[] headers =
+                                ((ProducerRecord<K, V>) arguments[0]).headers().toArray();
+                        MemoryRecords.builder(
+                                        ByteBuffer.allocate(1024),
+                                        RecordBatch.MAGIC_VALUE_V1,
+                                        Compression.NONE,
+                                        TimestampType.CREATE_TIME,
+                                        0)
+                                .append(1, new byte[0], new byte[0], headers);
+                        return inner.send((ProducerRecord<K, V>) arguments[0], (Callback) arguments[1]);
+                    });
+        }
+    }
+
+    /** A double, which answers every call with the same. */
+    private record Answering<K, V>(Object answer) {
+
+        @SuppressWarnings("unchecked")
+        Producer<K, V> proxy() {
+            return (Producer<K, V>) java.lang.reflect.Proxy.newProxyInstance(
+                    getClass().getClassLoader(), new Class<?>[] {Producer.class}, (proxy, method, arguments) -> answer);
         }
     }
 

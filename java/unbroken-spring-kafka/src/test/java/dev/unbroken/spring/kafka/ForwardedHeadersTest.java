@@ -1,16 +1,19 @@
 package dev.unbroken.spring.kafka;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.unbroken.kafka.Policy;
 import dev.unbroken.kafka.ProcessScope;
 import dev.unbroken.kafka.Unbroken;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 import org.junit.jupiter.api.Test;
 import org.springframework.kafka.core.KafkaTemplate;
@@ -63,6 +66,40 @@ class ForwardedHeadersTest {
         record.headers().add("tenant", new byte[] {'a'}).add("tenant", new byte[] {'b'});
 
         assertEquals(List.of("a", "b"), Records.values(deadLetter(record, true), "tenant"));
+    }
+
+    @Test
+    void eachHeaderIsComparedOnceHoweverManyThereAre() {
+        AtomicInteger compared = new AtomicInteger();
+        ConsumerRecord<String, String> record = Records.record("orders", 7);
+        for (int number = 0; number < 2_000; number++) {
+            record.headers().add(new Counting("k" + number, compared));
+        }
+
+        Headers added = new ForwardedHeaders(unbroken).apply(record, new IllegalStateException("poison"));
+
+        assertEquals(0, Records.values(added, "k0").size());
+        assertTrue(compared.get() <= 2_000, compared::toString);
+    }
+
+    /** A header that counts what it is compared with. */
+    private record Counting(String key, AtomicInteger compared) implements Header {
+
+        @Override
+        public byte[] value() {
+            return new byte[0];
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            compared.incrementAndGet();
+            return this == other;
+        }
+
+        @Override
+        public int hashCode() {
+            return key.hashCode();
+        }
     }
 
     @Test
