@@ -54,6 +54,14 @@ class DeliveryReport:
                 callback(error, message)
 
 
+def call_constructor(init: Callable[..., None], args: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """Call the client's constructor; to one in C an empty mapping of names is a configuration."""
+    if named:
+        init(*args, **named)
+    else:
+        init(*args)
+
+
 class ReportingProducerMixin(TracedProducerMixin):
     """The producer side, over the client's producer classes with delivery reports."""
 
@@ -66,7 +74,7 @@ class ReportingProducerMixin(TracedProducerMixin):
 
     def __init__(self, *args: Any, **named: Any) -> None:
         args, named = self.unbroken_configured(args, named)
-        super().__init__(*args, **named)
+        call_constructor(super().__init__, args, named)
 
     def unbroken_configured(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], Any]:
         """Remember what the constructor was given and return the arguments for the client's own."""
@@ -172,7 +180,7 @@ class ConfiguredConsumerMixin(TracedConsumerMixin):
 
     def __init__(self, *args: Any, **named: Any) -> None:
         self.unbroken_attributes = client_attributes(read_configuration(args, named))
-        super().__init__(*args, **named)
+        call_constructor(super().__init__, args, named)
 
 
 class Consumer(ConfiguredConsumerMixin, NativeConsumer):
