@@ -127,6 +127,13 @@ test("a field of a message is counted once, with the number of its problems", ()
   );
 });
 
+test("a value that is no text is one malformed field, and of very many the first 64 are looked at", async () => {
+  const odd = Array.from({ length: 40_000 }, (_, index) => ({ index }));
+  process(payload({ baggage: odd as never }), () => undefined);
+  const attributes = { "messaging.system": "kafka", "unbroken.carrier.field": "baggage" };
+  assert.deepEqual(points(await measured(), "unbroken.carriers.malformed"), [[attributes, 65]]);
+});
+
 test("tracer and meter have the same name, version and schema", () => {
   const asked: unknown[] = [];
   const noted = (...all: unknown[]): void => void asked.push(all);

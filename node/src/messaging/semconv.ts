@@ -149,15 +149,15 @@ export function countOf(value: unknown): number | null {
   return Number.isSafeInteger(number) && number >= 0 ? number : null;
 }
 
-/** Returns text as every exporter takes it: at most 1024 characters (code points), no half of a surrogate pair. */
-function exportable(text: string): string {
+/** Returns text as every exporter takes it: at most 1024 characters (code points), `?` for half of a surrogate pair. */
+export function exportable(text: string): string {
   const kept =
     text.length <= MAX_TEXT
       ? text
       : Array.from(text.slice(0, 2 * MAX_TEXT))
           .slice(0, MAX_TEXT)
           .join("");
-  return kept.replace(LONE_SURROGATES, "\ufffd");
+  return kept.replace(LONE_SURROGATES, "?");
 }
 
 function isText(value: unknown): value is string {
