@@ -146,6 +146,31 @@ test("tracer and meter have the same name, version and schema", () => {
   assert.deepEqual(asked, [scope, scope]);
 });
 
+test("a system that the application names is the same on all metrics", async () => {
+  process(payload({ traceparent: "x" }), () => undefined, { attributes: { "messaging.system": "redpanda" } });
+  const systems = [...(await measured()).values()].flatMap(({ dataPoints }) =>
+    dataPoints.map(({ attributes }) => attributes["messaging.system"]),
+  );
+  assert.deepEqual([...new Set(systems)], ["redpanda"]);
+});
+
+test("the attributes of a message are made once, for its span and its metrics", async () => {
+  let asked = 0;
+  const counted = {
+    value: "{}",
+    offset: "42",
+    get key() {
+      asked += 1;
+      return "order-17";
+    },
+  };
+  process({ topic: "orders", partition: 3, message: counted }, () => undefined);
+  assert.equal(asked, 1);
+  asked = 0;
+  await traced(new KeepingProducer()).send({ topic: "orders", messages: [counted] });
+  assert.equal(asked, 2); // once more for the copy that is sent
+});
+
 test("what differs between messages is on no metric", async () => {
   const send = traced(new KeepingProducer(() => [{ topicName: "orders", partition: 1, baseOffset: "7" }]));
   for (const key of ["1", "2", "3"]) {

@@ -65,6 +65,12 @@ export interface RecordFacts {
   readonly tombstone: boolean;
 }
 
+/** Returns a function that makes the attributes of a message when they are first asked for: for its span or its metrics. */
+export function once(describe: () => Attributes): () => Attributes {
+  let known: Attributes | null = null;
+  return () => (known ??= describe());
+}
+
 /** Returns the name of a span: its operation, and the destination where it is known. */
 export function spanName(attributes: Attributes): string {
   const operation = String(attributes[OPERATION_NAME]);
