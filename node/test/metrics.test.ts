@@ -127,6 +127,13 @@ test("a field of a message is counted once, with the number of its problems", ()
   );
 });
 
+test("a value that is no text is one malformed field, and of very many the first 64 are looked at", async () => {
+  const odd = Array.from({ length: 40_000 }, (_, index) => ({ index }));
+  process(payload({ baggage: odd as never }), () => undefined);
+  const attributes = { "messaging.system": "kafka", "unbroken.carrier.field": "baggage" };
+  assert.deepEqual(points(await measured(), "unbroken.carriers.malformed"), [[attributes, 65]]);
+});
+
 test("tracer and meter have the same name, version and schema", () => {
   const asked: unknown[] = [];
   const noted = (...all: unknown[]): void => void asked.push(all);
@@ -137,6 +144,31 @@ test("tracer and meter have the same name, version and schema", () => {
   process(payload(), () => undefined);
   const scope = ["unbroken", VERSION, { schemaUrl: "https://opentelemetry.io/schemas/1.44.0" }];
   assert.deepEqual(asked, [scope, scope]);
+});
+
+test("a system that the application names is the same on all metrics", async () => {
+  process(payload({ traceparent: "x" }), () => undefined, { attributes: { "messaging.system": "redpanda" } });
+  const systems = [...(await measured()).values()].flatMap(({ dataPoints }) =>
+    dataPoints.map(({ attributes }) => attributes["messaging.system"]),
+  );
+  assert.deepEqual([...new Set(systems)], ["redpanda"]);
+});
+
+test("the attributes of a message are made once, for its span and its metrics", async () => {
+  let asked = 0;
+  const counted = {
+    value: "{}",
+    offset: "42",
+    get key() {
+      asked += 1;
+      return "order-17";
+    },
+  };
+  process({ topic: "orders", partition: 3, message: counted }, () => undefined);
+  assert.equal(asked, 1);
+  asked = 0;
+  await traced(new KeepingProducer()).send({ topic: "orders", messages: [counted] });
+  assert.equal(asked, 2); // once more for the copy that is sent
 });
 
 test("what differs between messages is on no metric", async () => {

@@ -184,11 +184,20 @@ describe("a key reaches a span as every exporter takes it", () => {
   };
 
   test("without half of a surrogate pair", async () => {
-    assert.equal(await keyOf("a\ud800b\udc00c"), "a\ufffdb\ufffdc");
+    assert.equal(await keyOf("a\ud800b\udc00c"), "a?b?c");
   });
 
   test("without one at the end of what is kept", async () => {
     assert.equal(await keyOf(`${"k".repeat(1023)}\ud83d\udd11\ud800`), `${"k".repeat(1023)}\ud83d\udd11`);
+  });
+
+  test("as does the text of an error", () => {
+    const error = new RangeError(`\udc00${"x".repeat(2 ** 20)}`);
+    const failing = (): never => {
+      throw error;
+    };
+    assert.throws(() => process(payload(), failing), error);
+    assert.equal(recorded.spans()[0]?.status.message, `RangeError: ?${"x".repeat(1024 - 13)}`);
   });
 
   test("cut at 1024 characters", async () => {

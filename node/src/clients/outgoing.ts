@@ -1,6 +1,6 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { Failure } from "../messaging/failure.js";
-import { batchAttributes, sendAttributes } from "../messaging/semconv.js";
+import { batchAttributes, once, sendAttributes } from "../messaging/semconv.js";
 import { sendAll, sendOne, type Outgoing, type SendingOne } from "../messaging/send.js";
 import type { Headers, OutgoingHeaders } from "../propagation/headers.js";
 import { acknowledged, acknowledgedTogether, type Given, type TopicMessages } from "./acknowledgement.js";
@@ -18,7 +18,7 @@ export function beginEach(topics: readonly TopicMessages[], client: Attributes):
   const sendings: (SendingOne | null)[] = [];
   const topicMessages = topics.map(({ topic, messages }) => {
     const copies = messages.map((message) => {
-      const describe = (): Attributes => Object.assign(sendAttributes(factsOf(topic, message)), client);
+      const describe = once(() => Object.assign(sendAttributes(factsOf(topic, message)), client));
       const sending = sendOne({ topic, headers: headersIn(message) }, describe);
       sendings.push(sending);
       return sending === null ? message : copied(message, sending.headers);

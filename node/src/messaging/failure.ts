@@ -1,6 +1,6 @@
 import { SpanStatusCode, type Span } from "@opentelemetry/api";
 import { survived } from "../log.js";
-import { ERROR_TYPE } from "./semconv.js";
+import { ERROR_TYPE, exportable } from "./semconv.js";
 
 /** What was thrown, which may be anything, `undefined` as well. */
 export interface Failure {
@@ -50,8 +50,8 @@ export function errorText(error: unknown): string {
 /** Puts status, `error.type` and the exception on a span. Never throws. */
 function markFailed(span: Span, { error }: Failure): void {
   try {
-    span.setAttribute(ERROR_TYPE, errorType(error));
-    const text = errorText(error);
+    span.setAttribute(ERROR_TYPE, exportable(errorType(error)));
+    const text = exportable(errorText(error));
     span.setStatus({ code: SpanStatusCode.ERROR, message: text });
     span.recordException(error instanceof Error ? error : text);
   } catch (failure) {

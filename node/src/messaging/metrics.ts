@@ -62,13 +62,14 @@ export function add(counter: Counter, amount: number, attributes: Attributes): v
   }
 }
 
-/** Counts the malformed fields of a carrier, each once with its number. Never throws. */
-export function countMalformed(fields: Malformed): void {
+/** Counts the malformed fields of a message, each once with its number. `describe` returns its attributes. */
+export function countMalformed(fields: Malformed, describe: () => Attributes): void {
   if (fields.size === 0) return;
   const found = instruments();
   if (found === null) return;
+  const system = describe()[semconv.SYSTEM];
   for (const [field, times] of fields) {
-    add(found.malformed, times, { [semconv.SYSTEM]: "kafka", [semconv.MALFORMED_FIELD]: field });
+    add(found.malformed, times, { [semconv.SYSTEM]: system, [semconv.MALFORMED_FIELD]: field });
   }
 }
 

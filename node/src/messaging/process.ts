@@ -8,7 +8,14 @@ import { factsOf, headersIn, payloadOf, type MessagePayload } from "./message.js
 import { add, countMalformed, instruments, record, secondsSince, timing } from "./metrics.js";
 import { covers, inForce, knownCorrelation, type Correlation } from "./policy.js";
 import { isCounted, NO_SPAN, scopeIn, withScope, type Scope } from "./scope.js";
-import { clientAttributes, metricAttributes, processAttributes, spanName, type ConsumerFacts } from "./semconv.js";
+import {
+  clientAttributes,
+  metricAttributes,
+  once,
+  processAttributes,
+  spanName,
+  type ConsumerFacts,
+} from "./semconv.js";
 import { tracer } from "./tracing.js";
 
 /** How messages are processed. */
@@ -57,9 +64,10 @@ function opened(payload: MessagePayload, options: ProcessOptions, ambient: Conte
   try {
     if (isSuppressed(ambient) || !covers(payload.topic)) return null;
     const origin = originOf(headersIn(payload.message), inForce().duplicates, around(ambient));
-    countMalformed(origin.malformed);
-    const finish = timed(payload, options, ambient);
-    const span = started(payload, options, ambient, origin);
+    const describe = once(() => described(payload, options));
+    countMalformed(origin.malformed, describe);
+    const finish = timed(payload, describe, ambient);
+    const span = started(options, describe, ambient, origin);
     const current = span ?? trace.getSpan(origin.context) ?? NO_SPAN;
     const scope: Scope = { message: payload.message, origin: origin.spanContext, span: current };
     const inside = withScope(span === null ? origin.context : trace.setSpan(origin.context, span), scope);
@@ -75,13 +83,13 @@ function opened(payload: MessagePayload, options: ProcessOptions, ambient: Conte
 }
 
 /** Returns the span of the message, null where none is wanted or none can be had. */
-function started(payload: MessagePayload, options: ProcessOptions, ambient: Context, origin: Origin): Span | null {
+function started(options: ProcessOptions, describe: () => Attributes, ambient: Context, origin: Origin): Span | null {
   try {
     const rules = inForce();
     const found = tracer();
     if (found === null || !rules.spans) return null;
     const isChild = (options.correlation ?? rules.correlation) === "parent";
-    const attributes = described(payload, options);
+    const attributes = describe();
     const parent = isChild ? origin.context : trace.deleteSpan(origin.context);
     const links = linksOf(origin, ambient);
     return found.startSpan(spanName(attributes), { kind: SpanKind.CONSUMER, attributes, links }, parent);
@@ -103,12 +111,12 @@ function linksOf(origin: Origin, ambient: Context): Link[] {
 /** Returns what records the duration at the end, null without metrics. Never throws. */
 function timed(
   payload: MessagePayload,
-  options: ProcessOptions,
+  describe: () => Attributes,
   ambient: Context,
 ): ((failure: Failure | null) => void) | null {
   const found = instruments();
   if (found === null) return null;
-  const attributes = metricAttributes(described(payload, options));
+  const attributes = metricAttributes(describe());
   if (!isCounted(ambient, payload.message)) add(found.consumed, 1, attributes);
   const waited = secondsSince(payload.message.timestamp);
   if (waited !== null) record(found.queueDuration, waited, attributes);

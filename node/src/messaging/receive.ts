@@ -1,4 +1,4 @@
-import { SpanKind, trace, type Context, type Link, type Span } from "@opentelemetry/api";
+import { SpanKind, trace, type Attributes, type Context, type Link, type Span } from "@opentelemetry/api";
 import { survived } from "../log.js";
 import { checkFunction, checkOptions } from "../mistakes.js";
 import { isSuppressed, originOf } from "../propagation/context.js";
@@ -12,6 +12,7 @@ import {
   batchAttributes,
   clientAttributes,
   metricAttributes,
+  once,
   spanName,
   varyingAttributes,
   type ConsumerFacts,
@@ -60,9 +61,10 @@ function opened(
 ): { inside: Context; span: Span } | null {
   try {
     if (isSuppressed(ambient)) return null;
-    count(payloads, options, ambient);
+    const describe = once(() => described(payloads, options));
+    count(payloads, options, describe, ambient);
     const around = withCounted(ambient, new Set(payloads.map((payload) => payload.message)));
-    const span = started(payloads, options, around);
+    const span = started(payloads, options, describe, around);
     return span === null ? { inside: around, span: NO_SPAN } : { inside: trace.setSpan(around, span), span };
   } catch (error) {
     survived("receive", error);
@@ -71,11 +73,16 @@ function opened(
 }
 
 /** Returns the span of a batch, null where none is wanted or none can be had. */
-function started(payloads: readonly MessagePayload[], options: ReceiveOptions, ambient: Context): Span | null {
+function started(
+  payloads: readonly MessagePayload[],
+  options: ReceiveOptions,
+  describe: () => Attributes,
+  ambient: Context,
+): Span | null {
   try {
     const found = tracer();
     if (found === null || !inForce().spans) return null;
-    const attributes = described(payloads, options);
+    const attributes = describe();
     const links = payloads.flatMap((payload) => linksOf(payload, ambient));
     const { startTime } = options;
     const when = startTime === undefined ? {} : { startTime };
@@ -94,17 +101,22 @@ function linksOf(payload: MessagePayload, ambient: Context): Link[] {
   return [origin.spanContext, ...origin.others].map((context) => ({ context, attributes }));
 }
 
-function count(payloads: readonly MessagePayload[], options: ReceiveOptions, ambient: Context): void {
+function count(
+  payloads: readonly MessagePayload[],
+  options: ReceiveOptions,
+  describe: () => Attributes,
+  ambient: Context,
+): void {
   const found = instruments();
   if (found === null) return;
-  const attributes = metricAttributes(described(payloads, options));
+  const attributes = metricAttributes(describe());
   const fresh = payloads.filter((payload) => !isCounted(ambient, payload.message)).length;
   if (fresh > 0) add(found.consumed, fresh, attributes);
   const waited = secondsSince(options.startTime);
   if (waited !== null) record(found.operationDuration, waited, attributes);
 }
 
-function described(payloads: readonly MessagePayload[], options: ReceiveOptions): ReturnType<typeof batchAttributes> {
+function described(payloads: readonly MessagePayload[], options: ReceiveOptions): Attributes {
   const topics = new Set(payloads.map((payload) => payload.topic));
   return { ...batchAttributes("poll", topics, payloads.length), ...clientAttributes(options) };
 }

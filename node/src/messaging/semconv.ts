@@ -65,6 +65,12 @@ export interface RecordFacts {
   readonly tombstone: boolean;
 }
 
+/** Returns a function that makes the attributes of a message when they are first asked for: for its span or its metrics. */
+export function once(describe: () => Attributes): () => Attributes {
+  let known: Attributes | null = null;
+  return () => (known ??= describe());
+}
+
 /** Returns the name of a span: its operation, and the destination where it is known. */
 export function spanName(attributes: Attributes): string {
   const operation = String(attributes[OPERATION_NAME]);
@@ -149,15 +155,15 @@ export function countOf(value: unknown): number | null {
   return Number.isSafeInteger(number) && number >= 0 ? number : null;
 }
 
-/** Returns text as every exporter takes it: at most 1024 characters (code points), no half of a surrogate pair. */
-function exportable(text: string): string {
+/** Returns text as every exporter takes it: at most 1024 characters (code points), `?` for half of a surrogate pair. */
+export function exportable(text: string): string {
   const kept =
     text.length <= MAX_TEXT
       ? text
       : Array.from(text.slice(0, 2 * MAX_TEXT))
           .slice(0, MAX_TEXT)
           .join("");
-  return kept.replace(LONE_SURROGATES, "\ufffd");
+  return kept.replace(LONE_SURROGATES, "?");
 }
 
 function isText(value: unknown): value is string {

@@ -15,7 +15,7 @@ import { endSpan, type Failure } from "./failure.js";
 import { add, instruments, timing, withError } from "./metrics.js";
 import { covers, inForce } from "./policy.js";
 import { scopeIn } from "./scope.js";
-import { metricAttributes, spanName } from "./semconv.js";
+import { metricAttributes, once, spanName } from "./semconv.js";
 import { tracer } from "./tracing.js";
 
 /** What is being sent under one span. */
@@ -96,7 +96,7 @@ export function sendAll(
       if (isKept) kept.set(message, spanContext);
       else changed.set(message, contextAround(origin, ambient));
     }
-    const describeTraced = (): Attributes => describe(traced);
+    const describeTraced = once(() => describe(traced));
     const kind = kept.size < traced.length ? SpanKind.PRODUCER : SpanKind.CLIENT;
     const span = started(ambient, kind, [...kept.values()], describeTraced);
     const headers = messages.map((message) => {

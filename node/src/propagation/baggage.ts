@@ -1,10 +1,9 @@
 import { baggageEntryMetadataFromString, propagation, type Baggage, type BaggageEntry } from "@opentelemetry/api";
+import { MAX_LISTS } from "./headers.js";
 import { listMembers, octets, trimmed } from "./octets.js";
 
 const MAX_MEMBERS = 64;
 const MAX_LENGTH = 8192;
-/** Stands for a header that is no text: a member, and a malformed one. */
-const NO_MEMBER = "=";
 
 // W3C Baggage, section 3.3.1.   baggage-octet = %x21 / %x23-2B / %x2D-3A / %x3C-5B / %x5D-7E
 const NAME = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
@@ -31,17 +30,21 @@ export interface Member {
 }
 
 /**
- * Returns the members of all headers; one that breaks the grammar is left out alone, as is a header that is no text.
- * Reading stops at the first that does not fit into 64 members, empty ones too, and 8192 bytes.
+ * Returns the members of the first 64 headers; one that breaks the grammar is left out alone, as is a header that is no
+ * text. Reading stops at the first that does not fit into 64 members, empty ones too, and 8192 bytes.
  */
 export function parseBaggage(values: readonly unknown[]): ReadBaggage {
   const members = new Map<string, Member>();
   let malformed = 0;
   let count = 0;
   let length = 0;
-  for (const value of values) {
+  for (const value of values.slice(0, MAX_LISTS)) {
     const header = octets(value);
-    for (const text of header === null ? [NO_MEMBER] : listMembers(header)) {
+    if (header === null) {
+      malformed += 1;
+      continue;
+    }
+    for (const text of listMembers(header)) {
       count += 1;
       length += text.length + (count > 1 ? 1 : 0);
       if (count > MAX_MEMBERS || length > MAX_LENGTH) return { members, malformed: malformed + 1 };
@@ -51,7 +54,7 @@ export function parseBaggage(values: readonly unknown[]): ReadBaggage {
       else members.set(...found);
     }
   }
-  return { members, malformed };
+  return { members, malformed: values.length > MAX_LISTS ? malformed + 1 : malformed };
 }
 
 /** Returns what OpenTelemetry keeps in a context for these members. */

@@ -24,7 +24,7 @@ export interface FieldValues {
 /** Values of `traceparent` that are looked at, the newest: as many links as the SDK of OpenTelemetry keeps of a span. */
 const MAX_PARENTS = 128;
 /** Headers of `tracestate` and of `baggage` that are looked at, the first. */
-const MAX_LISTS = 64;
+export const MAX_LISTS = 64;
 const INITIALS = new Set("tTbBcC");
 export const NO_NAMES: ReadonlySet<string> = new Set();
 const NO_HEADERS: Headers = {};

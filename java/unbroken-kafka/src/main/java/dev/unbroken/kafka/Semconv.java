@@ -128,7 +128,7 @@ final class Semconv {
 
     /**
      * Returns the string form of a key: text, octets in UTF-8, a number, a UUID; null for what has none. It is what every
-     * exporter takes: at most {@value #MAX_TEXT} characters (code points), and no half of a surrogate pair.
+     * exporter takes: at most {@value #MAX_TEXT} characters (code points), and {@code ?} for half of a surrogate pair.
      */
     static String text(Object key) {
         if (key instanceof String || key instanceof Number || key instanceof UUID) {
@@ -149,14 +149,15 @@ final class Semconv {
         }
     }
 
-    private static String exportable(String text) {
+    /** Returns a text as every exporter takes it, null for null. */
+    static String exportable(String text) {
         if (text == null || isExportable(text)) {
             return text;
         }
         StringBuilder kept = new StringBuilder(MAX_TEXT);
         text.codePoints()
                 .limit(MAX_TEXT)
-                .map(character -> Character.getType(character) == Character.SURROGATE ? '\ufffd' : character)
+                .map(character -> Character.getType(character) == Character.SURROGATE ? '?' : character)
                 .forEach(kept::appendCodePoint);
         return kept.toString();
     }

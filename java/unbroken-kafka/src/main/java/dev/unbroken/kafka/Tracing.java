@@ -90,8 +90,8 @@ record Tracing(Policy policy, Propagation propagation, Tracer tracer, Instrument
         }
         try {
             span.setAttribute(Semconv.ERROR_TYPE, Semconv.errorType(error));
-            span.setStatus(
-                    StatusCode.ERROR, Semconv.errorText(error, error.getClass().getSimpleName()));
+            String text = Semconv.errorText(error, error.getClass().getSimpleName());
+            span.setStatus(StatusCode.ERROR, Semconv.exportable(text));
             span.recordException(error);
         } catch (Throwable failure) { // an exception whose text cannot be had
             Failures.survived("the record of an exception", failure);

@@ -255,9 +255,18 @@ class SendTest {
     @Test
     void aKeyIsOnTheSpanAsEveryExporterTakesIt() {
         String pair = "\ud83d\udd11";
-        assertEquals("a\ufffdb", keyOf("a\ud800b"));
+        assertEquals("a?b", keyOf("a\ud800b"));
         assertEquals("k".repeat(1023) + pair, keyOf("k".repeat(1023) + pair + "\ud800"));
         assertEquals("k".repeat(1024), keyOf("k".repeat(1 << 20)));
+    }
+
+    @Test
+    void theTextOfAnErrorIsOnTheSpanAsEveryExporterTakesIt() {
+        client.sendException = new IllegalStateException("\ud800" + "x".repeat(1 << 20));
+        assertThrows(IllegalStateException.class, () -> producer.send(record()));
+        String told = telemetry.span().getStatus().getDescription();
+        assertEquals("IllegalStateException: ?xx", told.substring(0, 26));
+        assertEquals(1024, told.length());
     }
 
     private String keyOf(String key) {
