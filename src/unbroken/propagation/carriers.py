@@ -144,8 +144,8 @@ class MappingCarrier:
 class AttributesCarrier:
     """Headers as the message attributes of SQS, by name a mapping of DataType and StringValue; at most ten.
 
-    Also reads those of a Lambda record (stringValue) and of SNS (Value), whose octets are base64, and writes them as the
-    API takes them.
+    Also reads those of a Lambda record (stringValue) and of SNS (Value), whose octets are base64, and writes them as
+    the API takes them.
     """
 
     limit = 10  # SQS: "Each message can have up to 10 attributes."
