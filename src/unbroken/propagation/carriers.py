@@ -142,9 +142,9 @@ class MappingCarrier:
 
 
 class AttributesCarrier:
-    """Headers as the message attributes of SQS, `{name: {"DataType": "String", "StringValue": text}}`, at most ten.
+    """Headers as the message attributes of SQS, by name a mapping of DataType and StringValue; at most ten.
 
-    Those of a Lambda record (`stringValue`) and of SNS (`Value`), whose octets are base64, are read too, and written as
+    Also reads those of a Lambda record (stringValue) and of SNS (Value), whose octets are base64, and writes them as
     the API takes them.
     """
 
