@@ -33,7 +33,7 @@ public final class AsyncListener {
      */
     public static <T> CompletableFuture<T> hold(CompletableFuture<T> future) {
         RecordBlock block = RecordBlock.current();
-        if (block == null) {
+        if (block == null || future == null) { // a double of a service may return null, as it may without this
             return future;
         }
         block.await();

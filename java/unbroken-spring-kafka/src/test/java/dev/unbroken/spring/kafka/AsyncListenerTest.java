@@ -1,6 +1,7 @@
 package dev.unbroken.spring.kafka;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
@@ -94,6 +95,17 @@ class AsyncListenerTest {
 
         assertEquals(spans.ended(), endedWithTheRecord);
         assertEquals(StatusCode.ERROR, spans.only(SpanKind.CONSUMER).getStatus().getStatusCode());
+    }
+
+    @Test
+    void aListenerWhoseServiceReturnsNullEndsItsSpanWithTheRecord() {
+        interceptor.intercept(record, consumer);
+        CompletableFuture<String> held = AsyncListener.hold(null);
+        interceptor.success(record, consumer);
+        interceptor.afterRecord(record, consumer);
+
+        assertNull(held);
+        assertEquals(1, spans.ended().size());
     }
 
     @Test
