@@ -1,8 +1,10 @@
 """Kafka at its edges: brokers without headers, places that are not known, doubles of clients, classes made before."""
 
+import asyncio
 import gc
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 from opentelemetry.trace import StatusCode
@@ -126,3 +128,16 @@ def test_a_class_of_the_client_itself_that_was_made_before_is_named_in_the_log(
     assert not any("SerializingProducer" in text or "DeserializingConsumer" in text for text in said)
     del early
     gc.collect()
+
+
+async def test_an_asyncio_producer_around_a_double_is_left_to_the_client(spans: Spans) -> None:
+    pytest.importorskip("confluent_kafka.aio")
+    from unbroken.clients.confluent_kafka_aio import AIOProducer
+
+    with mock.patch("confluent_kafka.Producer"):
+        producer = AIOProducer({"bootstrap.servers": "nowhere"}, buffer_timeout=0)
+    future = await producer.produce("orders", b"value")
+    assert isinstance(future, asyncio.Future)
+    assert not future.done()
+    assert spans.sent == []
+    future.cancel()
