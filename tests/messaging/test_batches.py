@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from opentelemetry import baggage, trace
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import SpanKind
 
+from tests.messaging.conftest import UseProvider
 from tests.messaging.telemetry import TRACED, Finished, counts, here, ids, message, points
 from unbroken import forward, inject, process, receive
 from unbroken.messaging.batches import MessageBatch
@@ -266,6 +268,24 @@ def test_a_batch_is_consumed_once(polling: PollSwitch, reader: InMemoryMetricRea
             pass
     assert sum(counts(reader, "messaging.client.consumed.messages")) == 10
     assert counts(reader, "messaging.process.duration") == [10]
+
+
+class Reads(SpanProcessor):
+    """A processor that looks at the current span when another one starts."""
+
+    def __init__(self) -> None:
+        self.seen: list[bool] = []
+
+    def on_start(self, span: object, parent_context: object = None) -> None:
+        self.seen.append(trace.get_current_span().get_span_context().is_valid)
+
+
+def test_a_processor_may_use_the_current_span_while_it_starts(polled: PollScope, use_provider: UseProvider) -> None:
+    provider, reads = use_provider(), Reads()
+    provider.add_span_processor(reads)
+    batch = polled.hand_out([message(PARENTS[0])])
+    assert [handle(one) for one in batch] == TRACES[:1]
+    assert reads.seen == [False, True]  # of the process span itself, then of the handler's
 
 
 def test_a_turn_that_is_used_is_timed(batch: list[Any], reader: InMemoryMetricReader) -> None:

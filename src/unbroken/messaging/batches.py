@@ -24,8 +24,6 @@ from unbroken.messaging.scope import SCOPE_KEY, put_around
 from unbroken.messaging.tracing import log_internal_error
 from unbroken.propagation.context import SPAN_KEY, Origin, current
 
-_starting = threading.Lock()
-
 
 class BatchScope(PolledScope):
     """The scope of one message of a batch: entered in each turn, its span started on first use."""
@@ -111,19 +109,22 @@ class UnstartedSpan(Span):
     def __init__(self, start: Callable[[], Span | None]) -> None:
         self._start: Callable[[], Span | None] | None = start
         self._span: Span = INVALID_SPAN
+        self._is_started = False
+        self._lock = threading.RLock()  # what is told of a start (a processor) may use the current span, this one
 
     @property
     def is_started(self) -> bool:
         """Whether it was used."""
-        return self._start is None
+        return self._is_started
 
     def start(self) -> Span:
-        """Start the span, unless it was started before, and return it."""
-        if self._start is not None:
-            with _starting:
+        """Start the span, unless it was started before, and return it; while it is being started, no span."""
+        if not self._is_started:
+            with self._lock:
                 if (start := self._start) is not None:
-                    self._span = start() or INVALID_SPAN
                     self._start = None
+                    self._span = start() or INVALID_SPAN
+                    self._is_started = True
         return self._span
 
     def get_span_context(self) -> SpanContext:
