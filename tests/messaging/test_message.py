@@ -220,7 +220,7 @@ class Proxy:
         return getattr(self.wrapped, name)
 
 
-@pytest.mark.parametrize("given", [message(), RECORD, create_autospec(RECORD, instance=True), MagicMock(spec=RECORD)])
+@pytest.mark.parametrize("given", [message(), RECORD, create_autospec(Record, instance=True), MagicMock(spec=Record)])
 def test_what_says_that_it_is_a_message_is_one(given: Any) -> None:
     expected = seam.type_of(RECORD) if given.__class__ is Record else seam.type_of(message())
     assert seam.type_of(Proxy(given)) is seam.type_of(given) is expected
