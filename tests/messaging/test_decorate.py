@@ -160,7 +160,7 @@ def test_a_generator_function_is_refused_when_it_is_decorated(refused: Any) -> N
 
 @pytest.mark.parametrize("mock", [MagicMock, AsyncMock])
 def test_a_message_that_can_be_called_is_a_message(mock: Any, finished: Any) -> None:
-    record = mock(spec=Record("orders", 0, 1, None, b"", [], 0.0), topic="orders", headers=[])
+    record = mock(spec=Record, topic="orders", partition=0, offset=1, key=None, value=b"", headers=[], timestamp=0.0)
     with process(record):
         assert here().is_valid
     assert [span.name for span in finished()] == ["process orders"]
