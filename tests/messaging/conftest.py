@@ -17,6 +17,7 @@ from tests.messaging.telemetry import Finished
 from unbroken import Policy, configure
 from unbroken.messaging import tracing
 from unbroken.messaging.message import known_types, type_of
+from unbroken.messaging.polled import PollSwitch
 
 UseProvider = Callable[..., TracerProvider]
 
@@ -90,3 +91,12 @@ def alter(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setitem(known_types, type(one), altered)
 
     return change
+
+
+@pytest.fixture
+def polling() -> Iterator[PollSwitch]:
+    """The switch of a client library that is instrumented."""
+    polling = PollSwitch()
+    polling.start()
+    yield polling
+    polling.stop()

@@ -30,15 +30,6 @@ TRACES = list(range(1, 11))
 
 
 @pytest.fixture
-def polling() -> Iterator[PollSwitch]:
-    """The switch of a client library that is instrumented."""
-    polling = PollSwitch()
-    polling.start()
-    yield polling
-    polling.stop()
-
-
-@pytest.fixture
 def polled(polling: PollSwitch) -> PollScope:
     """The scope of one consumer."""
     return PollScope(polling)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -31,15 +31,6 @@ from unbroken.messaging.polled import PollScope, PollSwitch
 from unbroken.messaging.scope import MessageScope
 
 SECOND = (("traceparent", b"00-" + b"3" * 32 + b"-" + b"4" * 16 + b"-01"),)
-
-
-@pytest.fixture
-def polling() -> Iterator[PollSwitch]:
-    """The switch of a client library that is instrumented."""
-    polling = PollSwitch()
-    polling.start()
-    yield polling
-    polling.stop()
 
 
 @pytest.fixture

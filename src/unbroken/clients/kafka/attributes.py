@@ -30,10 +30,7 @@ def process_attributes(
         semconv.OPERATION_TYPE: "process",
         semconv.DESTINATION: topic,
     }
-    if isinstance(partition, int) and partition >= 0:
-        attributes[semconv.PARTITION] = f"{partition}"
-    if isinstance(offset, int) and offset >= 0:
-        attributes[semconv.KAFKA_OFFSET] = offset
+    _put_place(attributes, partition, offset)
     _put_key(attributes, key, tombstone)
     return attributes
 
@@ -57,8 +54,7 @@ def send_attributes(
         semconv.DESTINATION: topic,
         **(client or {}),
     }
-    if isinstance(partition, int) and partition >= 0:
-        attributes[semconv.PARTITION] = f"{partition}"
+    _put_place(attributes, partition)
     _put_key(attributes, key, tombstone)
     return attributes
 
@@ -66,10 +62,7 @@ def send_attributes(
 def placed_attributes(partition: int | None, offset: int | None) -> Attributes:
     """Return where the broker has put a record; without acknowledgement (`acks=0`) it tells no offset."""
     attributes: Attributes = {}
-    if isinstance(partition, int) and partition >= 0:
-        attributes[semconv.PARTITION] = f"{partition}"
-    if isinstance(offset, int) and offset >= 0:
-        attributes[semconv.KAFKA_OFFSET] = offset
+    _put_place(attributes, partition, offset)
     return attributes
 
 
@@ -93,6 +86,14 @@ def client_attributes(client_id: object, group: object, bootstrap: str | Sequenc
             attributes[semconv.SERVER_ADDRESS] = host.strip("[] ")
             attributes[semconv.SERVER_PORT] = int(port)
     return attributes
+
+
+def _put_place(attributes: Attributes, partition: int | None, offset: int | None = None) -> None:
+    """Add the partition and the offset, as far as they are known."""
+    if isinstance(partition, int) and partition >= 0:
+        attributes[semconv.PARTITION] = f"{partition}"
+    if isinstance(offset, int) and offset >= 0:
+        attributes[semconv.KAFKA_OFFSET] = offset
 
 
 def _put_key(attributes: Attributes, key: object, tombstone: bool) -> None:
