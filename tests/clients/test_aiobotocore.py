@@ -11,13 +11,12 @@ from aiobotocore.session import get_session
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 from opentelemetry import trace
 
+from tests.clients.instrumented import instrumented
 from tests.clients.sqs import Requests, attributes, entry, settle_spans
 from tests.contract.conftest import Spans, context_of
 from unbroken import process
 from unbroken.clients.aiobotocore import instrument, uninstrument
 from unbroken.clients.aiobotocore.zero_code import ZERO_CODE
-from unbroken.clients.patches import install
-from unbroken.clients.patches import uninstall as uninstall_patches
 
 SETTINGS: dict[str, Any] = {
     "region_name": "eu-west-1",
@@ -183,15 +182,10 @@ async def test_what_is_no_client_of_sqs_is_refused() -> None:
 
 
 async def test_the_patches_instrument_every_client_that_is_made(elasticmq: str, topic: str, spans: Spans) -> None:
-    install(ZERO_CODE.patches())
-    ZERO_CODE.switch.start()
-    try:
+    with instrumented(ZERO_CODE):
         async with made(elasticmq) as client:
             url = (await client.create_queue(QueueName=topic))["QueueUrl"]
             await client.send_message(QueueUrl=url, MessageBody="b")
-    finally:
-        ZERO_CODE.switch.stop()
-        uninstall_patches(ZERO_CODE.patches())
     assert len(spans.sent) == 1
     async with made(elasticmq) as client:
         await client.send_message(QueueUrl=url, MessageBody="b")

@@ -17,13 +17,14 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.channel import Channel
 from pika.spec import Basic, BasicProperties
 
+from tests.clients.instrumented import instrumented
 from tests.contract.conftest import Spans
 from unbroken import forward, process
 from unbroken.clients import aio_pika as our_aio_pika
 from unbroken.clients import pika as our_pika
 from unbroken.clients.aio_pika.zero_code import ZERO_CODE as AIO_PIKA
 from unbroken.clients.boto3 import instrument
-from unbroken.clients.patches import ZeroCode, install, uninstall
+from unbroken.clients.patches import ZeroCode
 from unbroken.clients.pika import Delivery, traced
 from unbroken.clients.pika.zero_code import ZERO_CODE as PIKA
 from unbroken.errors import UnknownMessage
@@ -43,13 +44,8 @@ def nothing_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 def is_patched(request: pytest.FixtureRequest) -> Iterator[bool]:
     """Whether the classes of the clients are those of zero code."""
     descriptors: list[ZeroCode] = [PIKA, AIO_PIKA] if request.param else []
-    for descriptor in descriptors:
-        install(descriptor.patches())
-        descriptor.switch.start()
-    yield request.param
-    for descriptor in descriptors:
-        descriptor.switch.stop()
-        uninstall(descriptor.patches())
+    with instrumented(*descriptors):
+        yield request.param
 
 
 class Foreign(AbstractIncomingMessage):
@@ -123,14 +119,9 @@ def test_what_a_replaced_basic_get_gives_is_handed_on(
     monkeypatch.setattr(BlockingChannel, "consume", lambda *_: iter([given, given]))
     channel = object.__new__(BlockingChannel)
     monkeypatch.setattr(BlockingChannel, "__del__", lambda _: None, raising=False)
-    install(PIKA.patches())
-    PIKA.switch.start()
-    try:
+    with instrumented(PIKA):
         assert channel.basic_get("orders") is given
         assert list(channel.consume("orders")) == [given, given]
-    finally:
-        PIKA.switch.stop()
-        uninstall(PIKA.patches())
     assert spans.ended == []
 
 

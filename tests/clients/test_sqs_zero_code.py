@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -13,11 +12,11 @@ from aiobotocore.session import get_session
 from botocore.stub import Stubber
 from opentelemetry import trace
 
+from tests.clients.instrumented import instrumented
 from tests.contract.conftest import Spans, context_of
 from unbroken import Policy, process
 from unbroken.clients.aiobotocore import zero_code as asynchronous
 from unbroken.clients.boto3 import zero_code as synchronous
-from unbroken.clients.patches import install, uninstall
 from unbroken.clients.sqs import zero_code as sqs_zero_code
 from unbroken.messaging import tracing
 from unbroken.messaging.policy import configure
@@ -29,22 +28,10 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-@contextmanager
-def instrumented(client: Any) -> Iterator[None]:
-    """A block in which a client library is instrumented."""
-    install(client.ZERO_CODE.patches())
-    client.ZERO_CODE.switch.start()
-    try:
-        yield
-    finally:
-        client.ZERO_CODE.switch.stop()
-        uninstall(client.ZERO_CODE.patches())
-
-
 @pytest.fixture
 def sqs(elasticmq: str, spans: Spans) -> Iterator[Any]:
     """A client that was made while boto3 is instrumented, which it is until the end of the test."""
-    with instrumented(synchronous):
+    with instrumented(synchronous.ZERO_CODE):
         client = boto3.client("sqs", endpoint_url=elasticmq, **SETTINGS)
         yield client
         client.close()
@@ -120,7 +107,7 @@ async def test_tasks_that_share_a_client_have_a_message_each(elasticmq: str, spa
         assert processed(spans, topic) == 0
         return before, current_trace()
 
-    with instrumented(asynchronous):
+    with instrumented(asynchronous.ZERO_CODE):
         async with get_session().create_client("sqs", endpoint_url=elasticmq, **SETTINGS) as client:
             url = (await client.create_queue(QueueName=topic))["QueueUrl"]
             one, other = await asyncio.gather(work(client, url), work(client, url))
@@ -174,7 +161,7 @@ def test_an_error_of_ours_costs_no_call(
 
     monkeypatch.setattr(tracing, "_logged", set())
     monkeypatch.setattr(sqs_zero_code, "is_sqs", broken)
-    with instrumented(synchronous):
+    with instrumented(synchronous.ZERO_CODE):
         client: Any = boto3.client("sqs", endpoint_url=elasticmq, **SETTINGS)
         assert client.list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert "nobody has seen" in caplog.text
@@ -190,7 +177,7 @@ def test_a_client_and_a_resource_that_were_made_before_are_traced(elasticmq: str
     url = client.create_queue(QueueName=topic)["QueueUrl"]
     queue = resource.Queue(url)
     client.send_message(QueueUrl=url, MessageBody="before")
-    with instrumented(synchronous):
+    with instrumented(synchronous.ZERO_CODE):
         client.send_message(QueueUrl=url, MessageBody="b")
         queue.send_message(MessageBody="b")
         assert len(spans.sent) == 2
@@ -203,14 +190,14 @@ def test_a_client_and_a_resource_that_were_made_before_are_traced(elasticmq: str
 async def test_an_asynchronous_client_that_was_made_before_is_traced(elasticmq: str, topic: str, spans: Spans) -> None:
     async with get_session().create_client("sqs", endpoint_url=elasticmq, **SETTINGS) as client:
         url = (await client.create_queue(QueueName=topic))["QueueUrl"]
-        with instrumented(asynchronous):
+        with instrumented(asynchronous.ZERO_CODE):
             await client.send_message(QueueUrl=url, MessageBody="b")
     assert [span.name for span in spans.sent] == [f"send {topic}"]
 
 
 def test_a_stub_of_botocore_sees_what_the_application_gives(spans: Spans) -> None:
     client: Any = boto3.client("sqs", endpoint_url="http://127.0.0.1:1", **SETTINGS)
-    with instrumented(synchronous), Stubber(client) as stub:
+    with instrumented(synchronous.ZERO_CODE), Stubber(client) as stub:
         expected = {"QueueUrl": "http://127.0.0.1:1/1/orders", "MessageBody": "b"}
         stub.add_response("send_message", {"MessageId": "1"}, expected)
         assert client.send_message(**expected)["MessageId"] == "1"

@@ -9,6 +9,7 @@ import pytest
 from opentelemetry.context import get_current
 
 from tests.clients.aio_pika.queues import NAMES, consumed, declared, publish, publish_in_traces, trace_id
+from tests.clients.instrumented import instrumented
 from tests.contract.conftest import Spans
 from unbroken.clients.aio_pika import connect, connect_robust
 from unbroken.clients.aio_pika.zero_code import ZERO_CODE
@@ -18,11 +19,8 @@ from unbroken.clients.patches import install, uninstall
 @pytest.fixture
 def patched() -> Iterator[None]:
     """The classes of the client, as zero-code instrumentation patches them."""
-    install(ZERO_CODE.patches())
-    ZERO_CODE.switch.start()
-    yield
-    ZERO_CODE.switch.stop()
-    uninstall(ZERO_CODE.patches())
+    with instrumented(ZERO_CODE):
+        yield
 
 
 @pytest.mark.parametrize("connects", [aio_pika.connect, aio_pika.connect_robust, connect, connect_robust])

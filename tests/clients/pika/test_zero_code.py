@@ -10,6 +10,7 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.channel import Channel
 
+from tests.clients.instrumented import instrumented
 from tests.clients.pika.queues import consumed, fetched, trace_id
 from tests.contract.conftest import Spans, context_of
 from unbroken import process
@@ -23,11 +24,8 @@ from unbroken.clients.wrappers import wraps_once
 @pytest.fixture
 def patched() -> Iterator[None]:
     """The classes of the client, as zero-code instrumentation patches them."""
-    install(ZERO_CODE.patches())
-    ZERO_CODE.switch.start()
-    yield
-    ZERO_CODE.switch.stop()
-    uninstall(ZERO_CODE.patches())
+    with instrumented(ZERO_CODE):
+        yield
 
 
 def test_patched_classes_trace_every_channel_once(connection: Any, queue: str, spans: Spans, patched: None) -> None:
