@@ -97,7 +97,7 @@ async def _queue(aio_producer: Any, *args: Any, **named: Any) -> None:
             await aio_producer.poll(_POLL_SECONDS)
 
 
-def is_real(aio_producer: Any) -> bool:
+def has_native_producer(aio_producer: Any) -> bool:
     """Return whether an `AIOProducer` sends with a producer of the client, not with the double of a test."""
     return isinstance(aio_producer._producer, NativeProducer)  # noqa: SLF001 - as above
 
@@ -116,7 +116,7 @@ class AIOProducer(aio.AIOProducer):
 
         Waits while librdkafka's queue is full.
         """
-        if not is_real(self):
+        if not has_native_producer(self):
             return await super().produce(topic, value, key, *args, **kwargs)
         return await self.unbroken_sends.produce(self, topic, value, key, *args, **kwargs)
 

@@ -281,7 +281,7 @@ def _aio_methods() -> list[Patch]:
         return []
     from confluent_kafka import aio
 
-    from unbroken.clients.confluent_kafka.aio import SendsWithHeaders, is_real
+    from unbroken.clients.confluent_kafka.aio import SendsWithHeaders, has_native_producer
 
     def wrap_init(init: Method) -> Method:
         """Return the constructor of an `AIOProducer`."""
@@ -300,7 +300,7 @@ def _aio_methods() -> list[Patch]:
         @functools.wraps(method)
         async def send(producer: Any, topic: str, value: Any = None, key: Any = None, *args: Any, **named: Any) -> Any:
             found: SendsWithHeaders | None = getattr(producer, "unbroken_sends", None)
-            if found is None or not is_real(producer):  # made before, or for a test
+            if found is None or not has_native_producer(producer):  # made before, or for a test
                 return await method(producer, topic, value, key, *args, **named)
             return await found.produce(producer, topic, value, key, *args, **named)
 
