@@ -15,7 +15,7 @@ from unbroken.messaging import consumed, semconv
 from unbroken.messaging.message import MessageType, is_message, origin_of, type_of
 from unbroken.messaging.metrics import add, instruments, labels, seconds_since
 from unbroken.messaging.policy import active_policy
-from unbroken.messaging.scope import mark_failed
+from unbroken.messaging.scope import end_span
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import log_internal_error, tracing
 from unbroken.propagation.context import SPAN_KEY, attach, current, detach, is_suppressed
@@ -110,11 +110,7 @@ class receive:  # noqa: N801 - read as a statement, like contextlib.suppress
         consumed.forget(self._counted)
         try:
             if self.span.is_recording():
-                try:
-                    if error is not None:
-                        mark_failed(self.span, error)
-                finally:
-                    self.span.end()
+                end_span(self.span, error)
         except Exception as failure:
             log_internal_error("receive", failure)
 

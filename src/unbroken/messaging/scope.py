@@ -188,11 +188,7 @@ class MessageScope:
                 self._timing.finish(error, now)
             span = self.span
             if span.is_recording():
-                try:
-                    if error is not None:
-                        mark_failed(span, error)
-                finally:
-                    span.end(end_time)
+                end_span(span, error, end_time)
                 if self.message_type.receipt is not None and not self.is_settled and active_policy().settle:
                     remember(self.receipt, span.get_span_context(), self.destination)
         except Exception as failure:
@@ -330,6 +326,15 @@ def find_scope(innermost: MessageScope, message_type: MessageType, message: obje
             return scope
         scope = scope.outer
     return None
+
+
+def end_span(span: Span, error: BaseException | str | None, end_time: int | None = None) -> None:
+    """End a span that records, marked with an error if there is one, whatever becomes of the mark."""
+    try:
+        if error is not None:
+            mark_failed(span, error)
+    finally:
+        span.end(end_time)
 
 
 def mark_failed(span: Span, error: BaseException | str) -> None:

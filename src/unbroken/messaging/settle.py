@@ -15,7 +15,7 @@ from unbroken.messaging.message import check_attributes
 from unbroken.messaging.metrics import Timing, instruments, labels, seconds_since
 from unbroken.messaging.policy import Policy, active_policy
 from unbroken.messaging.receipts import recall
-from unbroken.messaging.scope import MessageScope, mark_failed, open_scopes
+from unbroken.messaging.scope import MessageScope, end_span, open_scopes
 from unbroken.messaging.semconv import Attributes
 from unbroken.messaging.tracing import log_internal_error, tracing
 from unbroken.propagation.context import SPAN_KEY, attach, current, detach, is_suppressed
@@ -99,13 +99,8 @@ class settle:  # noqa: N801 - read as a statement, like contextlib.suppress
             timing, self._timing = self._timing, None
             if timing is not None:
                 timing.finish(error)
-            span = self.span
-            if span.is_recording():
-                try:
-                    if error is not None:
-                        mark_failed(span, error)
-                finally:
-                    span.end()
+            if self.span.is_recording():
+                end_span(self.span, error)
         except Exception as failure:
             log_internal_error("settle", failure)
 
