@@ -100,7 +100,7 @@ class MemoryBroker:
         return tuple(self._topics.get(topic, ()))
 
 
-_RECORD = record_type(PAIRS, consumer=lambda _: {})
+_RECORD = record_type(PAIRS)
 register(Record, replace(_RECORD, timestamp=operator.attrgetter("timestamp")))
 
 

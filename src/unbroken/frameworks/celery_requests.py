@@ -175,9 +175,6 @@ register(
         attributes=_attributes,
         per_message_attributes=(semconv.MESSAGE_ID, semconv.ATTEMPT, semconv.REDELIVERED),
         source=lambda request: f"{_name(request)}/{request.id}",
-        timestamp=lambda _: None,
-        error=lambda _: None,
-        consumer=lambda _: {},
         receiving="consume",
     ),
 )

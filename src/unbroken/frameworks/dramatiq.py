@@ -237,7 +237,7 @@ def _timestamp(message: Any) -> float | None:
     return milliseconds / 1000 if isinstance(milliseconds, (int, float)) else None
 
 
-_MESSAGE = MessageType(
+_MESSAGE: MessageType = MessageType(
     system="dramatiq",
     carrier=MAPPING,
     headers=lambda message: message.options,
@@ -246,8 +246,6 @@ _MESSAGE = MessageType(
     per_message_attributes=(semconv.MESSAGE_ID, ACTOR_NAME, semconv.ATTEMPT, semconv.REDELIVERED),
     source=lambda message: f"{message.queue_name}/{message.message_id}",
     timestamp=_timestamp,
-    error=lambda _: None,
-    consumer=lambda _: {},
     receiving="consume",
 )
 register(MessageProxy, _MESSAGE)

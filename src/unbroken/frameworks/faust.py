@@ -37,6 +37,7 @@ from unbroken.clients.kafka.attributes import (
     PER_MESSAGE,
     HasClientAttributes,
     client_attributes,
+    known_attributes,
     process_attributes,
     send_attributes,
 )
@@ -84,8 +85,7 @@ def _message_type(of: Any) -> MessageType:
         per_message_attributes=PER_MESSAGE,
         source=lambda one: f"{of(one).topic}/{of(one).partition}/{of(one).offset}",
         timestamp=lambda one: of(one).timestamp,
-        error=lambda _: None,
-        consumer=lambda consumer: consumer.unbroken_attributes if isinstance(consumer, HasClientAttributes) else {},
+        consumer=known_attributes,
     )
 
 

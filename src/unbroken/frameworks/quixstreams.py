@@ -70,7 +70,7 @@ class SinkRecord:
 
 
 for _kind in (Row, SinkRecord):
-    register(_kind, record_type(PAIRS, consumer=lambda _: {}))
+    register(_kind, record_type(PAIRS))
 
 
 def records(batch: Any) -> list[SinkRecord]:

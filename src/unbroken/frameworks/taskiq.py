@@ -315,10 +315,6 @@ def _sent(broker: AsyncBroker, message: TaskiqMessage, destination: str) -> Attr
     }
 
 
-def _nothing(_: Any) -> None:
-    """A message of taskiq tells neither when it was sent nor that it is an error."""
-
-
 register(
     TaskiqMessage,
     MessageType(
@@ -329,8 +325,5 @@ register(
         attributes=_known,
         per_message_attributes=(semconv.MESSAGE_ID,),
         source=lambda message: f"{message.task_name}/{message.task_id}",
-        timestamp=_nothing,
-        error=_nothing,
-        consumer=lambda _: {},
     ),
 )

@@ -89,15 +89,6 @@ def _receipt(message: Any) -> ChannelReceipt | None:
     return None if no_ack else receipt_of(channel_of(message), message.delivery_tag)
 
 
-def _no_error(message: Any) -> None:
-    """The client raises its errors; none comes in a message's clothes."""
-
-
-def _no_attributes(consumer: Any) -> Attributes:  # noqa: ARG001 - the seam gives it
-    """Return nothing: the message knows its server, and its queue."""
-    return {}
-
-
 register(
     aio_pika.IncomingMessage,
     MessageType(
@@ -109,8 +100,6 @@ register(
         per_message_attributes=semconv.RABBITMQ_PER_MESSAGE,
         source=lambda message: source_of(_destination(message), message.message_id, message.delivery_tag),
         timestamp=lambda message: None if message.timestamp is None else message.timestamp.timestamp(),
-        error=_no_error,
-        consumer=_no_attributes,
         receiving="consume",
         receipt=_receipt,
     ),

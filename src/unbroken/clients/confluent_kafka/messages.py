@@ -8,7 +8,7 @@ from typing import Any
 import confluent_kafka
 from confluent_kafka import Message
 
-from unbroken.clients.kafka.attributes import PER_MESSAGE, HasClientAttributes, process_attributes
+from unbroken.clients.kafka.attributes import PER_MESSAGE, known_attributes, process_attributes
 from unbroken.messaging.message import MessageType, register
 from unbroken.messaging.semconv import Attributes
 from unbroken.propagation.carriers import PAIRS
@@ -25,11 +25,6 @@ def _timestamp(message: Any) -> float | None:
     return milliseconds / 1000 if kind != confluent_kafka.TIMESTAMP_NOT_AVAILABLE else None
 
 
-def _consumer_attributes(consumer: object) -> Attributes:
-    """Return what a drop-in consumer knows; the client's own class tells nothing without asking the broker."""
-    return consumer.unbroken_attributes if isinstance(consumer, HasClientAttributes) else {}
-
-
 MESSAGE = MessageType(
     system="kafka",
     carrier=PAIRS,
@@ -41,6 +36,6 @@ MESSAGE = MessageType(
     source=lambda message: f"{message.topic()}/{message.partition()}/{message.offset()}",
     timestamp=_timestamp,
     error=methodcaller("error"),
-    consumer=_consumer_attributes,
+    consumer=known_attributes,
 )
 register(Message, MESSAGE)

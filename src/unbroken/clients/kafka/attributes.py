@@ -20,6 +20,11 @@ class HasClientAttributes:
     """The attributes that it puts on the spans of its messages."""
 
 
+def known_attributes(client: object) -> Attributes:
+    """Return what a drop-in class knows; the client's own class tells nothing without asking the broker."""
+    return client.unbroken_attributes if isinstance(client, HasClientAttributes) else {}
+
+
 def process_attributes(
     topic: str, partition: int | None, offset: int | None, key: object, tombstone: bool
 ) -> Attributes:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from unbroken.clients.kafka.attributes import PER_MESSAGE, HasClientAttributes, process_attributes
+from unbroken.clients.kafka.attributes import PER_MESSAGE, HasClientAttributes, known_attributes, process_attributes
 from unbroken.messaging.message import MessageType
 from unbroken.messaging.semconv import Attributes
 from unbroken.propagation.carriers import Carrier
 
 
-def record_type(carrier: Carrier, consumer: Callable[[Any], Attributes]) -> MessageType:
+def record_type(carrier: Carrier, consumer: Callable[[Any], Attributes] = known_attributes) -> MessageType:
     """Return how a `ConsumerRecord` is read.
 
     Args:

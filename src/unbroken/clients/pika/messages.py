@@ -97,7 +97,6 @@ register(
         per_message_attributes=semconv.RABBITMQ_PER_MESSAGE,
         source=lambda one: source_of(_destination(one), one.properties.message_id, one.method.delivery_tag),
         timestamp=lambda delivery: delivery.properties.timestamp,
-        error=lambda delivery: None,  # noqa: ARG005 - the client raises its errors
         consumer=server_of,
         receiving="consume",
         receipt=_receipt,

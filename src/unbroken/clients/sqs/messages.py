@@ -125,7 +125,6 @@ def _type_of(shape: _Shape) -> MessageType:
         per_message_attributes=(semconv.MESSAGE_ID, semconv.RECEIVE_COUNT),
         source=lambda message: source_of(queue(message).name, data(message).get(shape.message_id)),
         timestamp=timestamp,
-        error=lambda _: None,
         consumer=queue_attributes,
         receiving="receive",
         sidecar_context=sidecar,

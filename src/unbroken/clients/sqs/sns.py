@@ -63,7 +63,6 @@ SNS_RECORD = MessageType(
     per_message_attributes=(semconv.MESSAGE_ID,),
     source=lambda record: source_of(_topic(record), _notification(record).get("MessageId")),
     timestamp=_timestamp,
-    error=lambda _: None,
     consumer=queue_attributes,
     receiving="receive",
 )
