@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, cast
 
+from unbroken import mistakes
+
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 
 SYSTEM = "messaging.system"
@@ -176,8 +178,7 @@ def error_type(error: BaseException | type[BaseException]) -> str:
     >>> error_type(ValueError("no"))
     'ValueError'
     """
-    kind = error if isinstance(error, type) else type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return mistakes.name(error if isinstance(error, type) else type(error))
 
 
 def error_text(error: BaseException, name: str) -> str:

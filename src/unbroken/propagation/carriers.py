@@ -10,10 +10,11 @@ import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from itertools import chain, islice
-from typing import Any, Literal, Protocol, TypeGuard, cast, get_args
+from typing import Any, Literal, Protocol, cast, get_args
 
 from unbroken import mistakes
 from unbroken.errors import UnknownCarrier
+from unbroken.mistakes import is_mapping
 
 Pairs = Iterable[tuple[object, object]]
 """Headers as names and values, in order, whatever a client holds there."""
@@ -124,7 +125,7 @@ class MappingCarrier:
 
     def takes(self, headers: object) -> bool:
         """Return whether this is a mapping of headers, or nothing."""
-        return _is_nothing(headers) or (_is_mapping(headers) and _has_headers(headers))
+        return _is_nothing(headers) or (is_mapping(headers) and _has_headers(headers))
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the items."""
@@ -153,7 +154,7 @@ class AttributesCarrier:
 
     def takes(self, headers: object) -> bool:
         """Return whether this is a mapping of attributes, or nothing."""
-        return _is_nothing(headers) or (_is_mapping(headers) and _has_headers(headers))
+        return _is_nothing(headers) or (is_mapping(headers) and _has_headers(headers))
 
     def pairs(self, headers: Any) -> Pairs:
         """Return the name and the text, or the octets, of each attribute."""
@@ -182,7 +183,7 @@ _RECEIVED_NAMES = (("dataType", "stringValue", "binaryValue"), ("Type", "Value",
 
 def _attribute_value(attribute: object) -> object:
     """Return what an attribute holds; what is no attribute stands for itself, the reader says what is wrong with it."""
-    if not _is_mapping(attribute):
+    if not is_mapping(attribute):
         return attribute
     for name in _ATTRIBUTE_VALUES:
         value = attribute.get(name)
@@ -206,7 +207,7 @@ def _decoded(text: str) -> object:
 
 def _as_sent(attribute: object) -> object:
     """Return an attribute as the API takes it; what neither Lambda nor SNS has made is kept."""
-    if not _is_mapping(attribute) or "DataType" in attribute:
+    if not is_mapping(attribute) or "DataType" in attribute:
         return attribute
     for type_name, text_name, octets_name in _RECEIVED_NAMES:
         kind = attribute.get(type_name)
@@ -287,7 +288,7 @@ def carrier_of(headers: Any) -> Carrier:
         if not _has_pairs(cast("list[object]", headers)):
             raise UnknownCarrier(cast("object", headers))
         return PAIRS
-    if _is_mapping(headers):
+    if is_mapping(headers):
         if headers and all(map(_is_attribute, islice(headers.values(), MAX_ATTRIBUTES))):
             return ATTRIBUTES
         if _has_headers(headers):
@@ -321,11 +322,7 @@ def _has_headers(headers: Mapping[Any, object]) -> bool:
 
 
 def _is_attribute(value: object) -> bool:
-    return _is_mapping(value) and ("DataType" in value or "dataType" in value or set(value) == {"Type", "Value"})
-
-
-def _is_mapping(value: object) -> TypeGuard[Mapping[Any, object]]:
-    return isinstance(value, Mapping)
+    return is_mapping(value) and ("DataType" in value or "dataType" in value or set(value) == {"Type", "Value"})
 
 
 def _without(pairs: Iterable[Any], names: Names) -> list[Any]:
