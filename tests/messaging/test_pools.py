@@ -16,8 +16,8 @@ from opentelemetry.trace import SpanKind
 
 from tests.messaging.telemetry import Finished, counts, here, message, points
 from unbroken import process
+from unbroken.clients.pools import confine_work, release_work
 from unbroken.messaging.polled import PollScope, PollSwitch
-from unbroken.messaging.pools import confine_work, release_work
 
 COUNT = 30
 PARENTS = [(("traceparent", b"00-%032x-%016x-01" % (number, number)),) for number in range(1, COUNT + 1)]

@@ -14,14 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
 from typing import Any
 
+from unbroken.clients.patches import Patch, install, uninstall
 from unbroken.messaging.loop import LoopScope
 from unbroken.messaging.scope import SCOPE_KEY
 from unbroken.propagation.context import attach, current
 
 _lock = threading.Lock()
 _users = 0
-_originals: list[tuple[type, str, Any, Any]] = []
-"""What was replaced: owner, name, what stood in its own namespace (None: nothing), and what stands there now."""
 
 
 class ConfinedWork:
@@ -49,10 +48,7 @@ def confine_work() -> None:
     with _lock:
         _users += 1
         if _users == 1:
-            for owner, name in _SUBMITTING:
-                by = _confining(getattr(owner, name))
-                _originals.append((owner, name, owner.__dict__.get(name), by))
-                setattr(owner, name, by)
+            install(_PATCHES)
 
 
 def release_work() -> None:
@@ -60,24 +56,9 @@ def release_work() -> None:
     global _users
     with _lock:
         _users -= 1
-        while not _users and _originals:
-            owner, name, own, by = _originals.pop()
-            if owner.__dict__.get(name) is not by:  # somebody has wrapped it once more
-                continue
-            if own is None:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, own)
+        if not _users:
+            uninstall(_PATCHES)
 
-
-_SUBMITTING: tuple[tuple[type, str], ...] = (
-    (ThreadPoolExecutor, "submit"),
-    (ThreadPool, "apply_async"),
-    (ThreadPool, "_map_async"),  # of `map` and `starmap`
-    (ThreadPool, "imap"),
-    (ThreadPool, "imap_unordered"),
-)
-"""The methods whose first argument is what a thread of the pool will call."""
 
 # Its work is pickled and leaves the interpreter; newer than Python 3.13.
 _INTERPRETERS: tuple[type, ...] = tuple(
@@ -97,3 +78,13 @@ def _confining(submit: Callable[..., Any]) -> Callable[..., Any]:
         return submit(pool, **named)
 
     return confining
+
+
+_PATCHES = (
+    Patch(ThreadPoolExecutor, "submit", _confining),
+    Patch(ThreadPool, "apply_async", _confining),
+    Patch(ThreadPool, "_map_async", _confining),  # of `map` and `starmap`
+    Patch(ThreadPool, "imap", _confining),
+    Patch(ThreadPool, "imap_unordered", _confining),
+)
+"""The methods whose first argument is what a thread of the pool will call."""

@@ -13,9 +13,9 @@ with required("instrument", "opentelemetry"):
     from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # unchecked there
 
 from unbroken.clients.patches import Patch, ZeroCode, install, uninstall
+from unbroken.clients.pools import confine_work, release_work
 from unbroken.instrumentation.contrib import Aside, ContribInstrumentor
 from unbroken.messaging import metrics, tracing
-from unbroken.messaging.pools import confine_work, release_work
 from unbroken.messaging.tracing import log_internal_error, warn_once
 
 _PROVIDERS: dict[str, list[Any]] = {
