@@ -10,13 +10,10 @@ from typing import Any
 import aio_pika
 import aio_pika.exceptions
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanKind
 
-from tests.contract.conftest import Spans
+from tests.clients.rabbitmq import trace_id
 
 NAMES = ["publish {}", "ack {}", "process {}"]
-PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FIELDS = {
     "text": "ü",
     "octets": bytearray(b"\xff\x00"),
@@ -76,15 +73,3 @@ async def fetched(queue: Any) -> Any:
             return message
         await asyncio.sleep(0.01)
     raise AssertionError("no message came")
-
-
-def trace_id() -> int:
-    return trace.get_current_span().get_span_context().trace_id
-
-
-def attributes(span: ReadableSpan) -> dict[str, Any]:
-    return dict(span.attributes or {})
-
-
-def settled(spans: Spans) -> list[ReadableSpan]:
-    return [span for span in spans.of(SpanKind.CLIENT) if attributes(span)["messaging.operation.type"] == "settle"]

@@ -13,16 +13,8 @@ import pytest
 from opentelemetry import trace
 from pamqp.header import ContentHeader
 
-from tests.clients.aio_pika.queues import (
-    PARENT,
-    attributes,
-    consumed,
-    declared,
-    fetched,
-    publish,
-    publish_in_traces,
-    trace_id,
-)
+from tests.clients.aio_pika.queues import consumed, declared, fetched, publish, publish_in_traces
+from tests.clients.rabbitmq import ODD_HEADERS, PARENT, attributes, trace_id
 from tests.contract.conftest import Spans, context_of
 from unbroken import extract, forward, process
 from unbroken.clients.aio_pika import connect, connect_robust
@@ -67,25 +59,7 @@ async def test_a_forwarded_message_is_in_the_same_trace(channel: Any, queue: Any
 # Bad input.
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        None,
-        {},
-        {"traceparent": 7},
-        {"traceparent": None},
-        {"traceparent": {"nested": [PARENT]}},
-        {"traceparent": [PARENT]},
-        {"traceparent": PARENT.upper()},
-        {"tracestate": {"a": 1}, "baggage": 7},
-        {"x-death": "text"},
-        {"x-death": [7, None, "text"]},
-        {"x-death": [{"count": "many", "queue": 7}]},
-        {"x-delivery-count": "two"},
-        {f"header-{number}": "value" for number in range(1200)},
-    ],
-    ids=repr,
-)
+@pytest.mark.parametrize("headers", ODD_HEADERS, ids=repr)
 async def test_odd_headers_cost_neither_message_nor_span(
     channel: Any, queue: Any, untraced: Any, spans: Spans, headers: Any
 ) -> None:

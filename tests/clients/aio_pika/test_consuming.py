@@ -11,17 +11,8 @@ from opentelemetry import trace
 from opentelemetry.context import get_current
 from yarl import URL
 
-from tests.clients.aio_pika.queues import (
-    PARENT,
-    attributes,
-    consumed,
-    declared,
-    fetched,
-    publish,
-    publish_in_traces,
-    settled,
-    trace_id,
-)
+from tests.clients.aio_pika.queues import consumed, declared, fetched, publish, publish_in_traces
+from tests.clients.rabbitmq import PARENT, attributes, settled, trace_id
 from tests.contract.conftest import Spans
 from unbroken import process, receive
 from unbroken.clients.aio_pika import connect

@@ -11,13 +11,8 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.trace import StatusCode
 from yarl import URL
 
-from tests.clients.aio_pika.queues import (
-    FIELDS,
-    attributes,
-    declared,
-    fetched,
-    publish,
-)
+from tests.clients.aio_pika.queues import FIELDS, declared, fetched, publish
+from tests.clients.rabbitmq import attributes
 from tests.contract.conftest import Spans, context_of
 from unbroken import process
 from unbroken.clients.aio_pika import connect

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 
-from tests.clients.aio_pika.queues import fetched, publish, settled
+from tests.clients.aio_pika.queues import fetched, publish
+from tests.clients.rabbitmq import settled
 from tests.contract.conftest import Spans, context_of
 from unbroken import Policy, configure, process
 from unbroken.messaging.receipts import remembered_up_to

@@ -8,8 +8,9 @@ import aio_pika.exceptions
 import pytest
 from opentelemetry.context import get_current
 
-from tests.clients.aio_pika.queues import NAMES, consumed, declared, publish, publish_in_traces, trace_id
+from tests.clients.aio_pika.queues import NAMES, consumed, declared, publish, publish_in_traces
 from tests.clients.instrumented import instrumented
+from tests.clients.rabbitmq import trace_id
 from tests.contract.conftest import Spans
 from unbroken.clients.aio_pika import connect, connect_robust
 from unbroken.clients.aio_pika.zero_code import ZERO_CODE

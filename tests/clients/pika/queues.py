@@ -7,13 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanKind
 
-from tests.contract.conftest import Spans
 from unbroken.clients.pika import Delivery, get
 
-PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FIELDS = {
     "text": "ü",
     "octets": b"\xff\x00",
@@ -44,20 +40,8 @@ def fetched(channel: Any, queue: str) -> Delivery:
     raise AssertionError("no message came")
 
 
-def trace_id() -> int:
-    return trace.get_current_span().get_span_context().trace_id
-
-
 def current_id() -> int:
     return trace.get_current_span().get_span_context().span_id
-
-
-def attributes(span: ReadableSpan) -> dict[str, Any]:
-    return dict(span.attributes or {})
-
-
-def settled(spans: Spans) -> list[ReadableSpan]:
-    return [span for span in spans.of(SpanKind.CLIENT) if attributes(span)["messaging.operation.type"] == "settle"]
 
 
 def consumed(channel: Any, queue: str, handle: Callable[..., Any], count: int = 1, **named: Any) -> None:

@@ -9,13 +9,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.context import get_current
 
-from tests.clients.pika.queues import (
-    PARENT,
-    attributes,
-    consumed,
-    declared,
-    trace_id,
-)
+from tests.clients.pika.queues import consumed, declared
+from tests.clients.rabbitmq import PARENT, attributes, trace_id
 from tests.contract.conftest import Spans
 from unbroken import process
 from unbroken.clients.pika import Delivery, instrument, traced

@@ -7,7 +7,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.context import get_current
 
-from tests.clients.pika.queues import current_id, declared, fetched, trace_id
+from tests.clients.pika.queues import current_id, declared, fetched
+from tests.clients.rabbitmq import trace_id
 from tests.contract.conftest import Spans
 from unbroken import process, receive
 from unbroken.clients.pika import get, instrument

@@ -14,7 +14,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.channel import Channel
 from pika.exceptions import NackError, UnroutableError
 
-from tests.clients.pika.queues import FIELDS, attributes, declared, fetched
+from tests.clients.pika.queues import FIELDS, declared, fetched
+from tests.clients.rabbitmq import attributes
 from tests.contract.conftest import Spans, context_of
 from unbroken import process, receive
 from unbroken.clients.pika import instrument, uninstrument

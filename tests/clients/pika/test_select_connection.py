@@ -7,7 +7,7 @@ import pika
 from opentelemetry.context import get_current
 from opentelemetry.trace import StatusCode
 
-from tests.clients.pika.queues import attributes, settled, trace_id
+from tests.clients.rabbitmq import attributes, settled, trace_id
 from tests.contract.conftest import Spans, context_of
 from unbroken.clients.pika import instrument
 

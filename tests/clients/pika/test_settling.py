@@ -10,14 +10,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from tests.clients.pika.queues import (
-    PARENT,
-    attributes,
-    consumed,
-    declared,
-    fetched,
-    settled,
-)
+from tests.clients.pika.queues import consumed, declared, fetched
+from tests.clients.rabbitmq import PARENT, attributes, settled
 from tests.contract.conftest import Spans, context_of
 from unbroken import Policy, configure, process
 from unbroken.clients.pika import get, instrument

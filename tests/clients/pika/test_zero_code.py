@@ -11,7 +11,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.channel import Channel
 
 from tests.clients.instrumented import instrumented
-from tests.clients.pika.queues import consumed, fetched, trace_id
+from tests.clients.pika.queues import consumed, fetched
+from tests.clients.rabbitmq import trace_id
 from tests.contract.conftest import Spans, context_of
 from unbroken import process
 from unbroken.clients.patches import install, uninstall
