@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pika
 import pytest
-from opentelemetry.metrics import _internal as metrics_internal
-from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from unbroken import process, receive
@@ -16,15 +13,6 @@ from unbroken.clients.pika import Delivery, instrument
 from unbroken.messaging.settle import settle
 
 NAME = "messaging.destination.name"
-
-
-@pytest.fixture
-def reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemoryMetricReader]:
-    reader = InMemoryMetricReader()
-    provider = MeterProvider([reader])
-    monkeypatch.setattr(metrics_internal, "_METER_PROVIDER", provider)
-    yield reader
-    provider.shutdown()
 
 
 def destinations(reader: InMemoryMetricReader) -> dict[str, set[Any]]:

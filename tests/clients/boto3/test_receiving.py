@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from opentelemetry.metrics import _internal as metrics_internal
-from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.trace import SpanKind
 
@@ -102,18 +100,12 @@ def test_a_message_of_the_client_needs_no_queue(sqs: Any, url: str, topic: str, 
     assert (found["aws.sqs.queue.url"], found["unbroken.message.receive_count"]) == (url, 1)
 
 
-def test_a_message_is_counted_once_as_consumed(
-    sqs: Any, url: str, spans: Spans, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reader = InMemoryMetricReader()
-    provider = MeterProvider([reader])
-    monkeypatch.setattr(metrics_internal, "_METER_PROVIDER", provider)
+def test_a_message_is_counted_once_as_consumed(sqs: Any, url: str, spans: Spans, reader: InMemoryMetricReader) -> None:
     sqs.send_message_batch(QueueUrl=url, Entries=[entry("1"), entry("2")])
     for message in poll(sqs, url):
         with process(message):
             pass
     consumed = sum(point.value for _, point in points(reader, "messaging.client.consumed.messages"))
-    provider.shutdown()
     assert consumed == 2
 
 
