@@ -286,6 +286,17 @@ def test_a_turn_that_is_used_is_timed(batch: list[Any], reader: InMemoryMetricRe
     assert [point.count for _, point in points(reader, "messaging.process.duration")] == [3]
 
 
+def test_a_batch_that_nobody_looks_at_costs_nothing(
+    polled: PollScope, finished: Finished, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch = polled.hand_out([message(headers) for headers in PARENTS])
+    assert len(batch) == 10
+    del batch
+    polled.leave()
+    gc.collect()
+    assert (finished(), caplog.text) == ((), "")
+
+
 def test_a_batch_is_gone_with_the_next_calls(polled: PollScope, finished: Finished) -> None:
     batch = polled.hand_out([message(headers) for headers in PARENTS])
     kept = [id(one) for one in batch]

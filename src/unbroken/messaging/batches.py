@@ -61,7 +61,7 @@ class BatchScope(PolledScope):
 
     def finish(self, *, is_late: bool = False) -> None:
         """End the span, once, if it was started."""
-        if self._unstarted is None or self._unstarted.is_started:
+        if self._unstarted is not None and self._unstarted.is_started:
             super().finish(is_late=is_late)
 
     def _start(self, ambient: Context) -> Context | None:
