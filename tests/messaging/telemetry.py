@@ -36,6 +36,12 @@ def message(headers: Headers | None = TRACED, *, topic: str = "orders", **facts:
         return Record(topic=topic, headers=given or [], timestamp=milliseconds / 1000, **facts)
 
 
+def fact(one: Any, name: str) -> Any:
+    """Return what a message of `message` holds: methods of confluent-kafka, attributes of our record."""
+    found = getattr(one, name)
+    return found() if callable(found) else found
+
+
 def creation(headers: Headers = TRACED) -> SpanContext:
     """Return the creation context that headers carry."""
     return get_current_span(extract(list(headers))).get_span_context()

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import SpanKind
 
 from tests.messaging.conftest import UseProvider
-from tests.messaging.telemetry import TRACED, Finished, counts, here, ids, message, points
+from tests.messaging.telemetry import TRACED, Finished, counts, fact, here, ids, message, points
 from unbroken import forward, inject, process, receive
 from unbroken.messaging.batches import MessageBatch
 from unbroken.messaging.polled import PollScope, PollSwitch
@@ -88,14 +88,14 @@ def test_the_context_after_an_exception_is_what_it_was(batch: list[Any], finishe
 
 
 def test_a_pass_that_only_looks_makes_no_span(batch: list[Any], finished: Finished) -> None:
-    assert [one.value() for one in batch] == [b"v"] * 10
+    assert [fact(one, "value") for one in batch] == [b"v"] * 10
     assert len(list(batch)) == len(sorted(batch, key=id)) == 10
     assert sum(1 for _ in batch) == 10
     assert finished() == ()
 
 
 def test_two_passes_make_one_span_of_each_message(batch: list[Any], finished: Finished) -> None:
-    assert [one.topic() for one in batch] == ["orders"] * 10
+    assert [fact(one, "topic") for one in batch] == ["orders"] * 10
     assert [handle(one) for one in batch] == TRACES
     assert [handle(one) for one in batch] == TRACES
     assert processed(finished) == TRACES
@@ -279,7 +279,7 @@ def test_a_processor_may_use_the_current_span_while_it_starts(polled: PollScope,
     assert reads.seen == [False, True]  # of the process span itself, then of the handler's
 
 
-def test_a_turn_that_is_used_is_timed(batch: list[Any], reader: InMemoryMetricReader) -> None:
+def test_a_turn_that_is_used_is_timed(batch: list[Any], finished: Finished, reader: InMemoryMetricReader) -> None:
     for one in batch[:3]:
         assert one
         handle()
@@ -306,7 +306,9 @@ def test_a_batch_is_gone_with_the_next_calls(polled: PollScope, finished: Finish
     assert not [one for one in gc.get_objects() if id(one) in kept and hasattr(one, "topic")]
 
 
-def test_messages_that_nobody_knows_are_handed_out(polled: PollScope, caplog: pytest.LogCaptureFixture) -> None:
+def test_messages_that_nobody_knows_are_handed_out(
+    polled: PollScope, finished: Finished, caplog: pytest.LogCaptureFixture
+) -> None:
     batch = polled.hand_out([message(PARENTS[0]), object(), None])
     assert [handle() == 1 for _ in batch] == [True, False, False]
     assert caplog.text == ""

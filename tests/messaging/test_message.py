@@ -6,7 +6,7 @@ from unittest.mock import MagicMock, create_autospec
 
 import pytest
 
-from tests.messaging.telemetry import IDS, OTHER, TRACED, here, ids, message
+from tests.messaging.telemetry import IDS, OTHER, TRACED, fact, here, ids, message
 from unbroken import extract, forward, process
 from unbroken.clients.kafka.attributes import client_attributes, process_attributes, send_attributes
 from unbroken.errors import UnknownCarrier, UnknownMessage
@@ -267,7 +267,7 @@ def test_the_headers_of_a_message_are_read_once(headers: Any, alter: Callable[..
 
     def count(of: Any) -> Any:
         read.append(of)
-        return of.headers()
+        return fact(of, "headers")
 
     alter(one, headers=count)
     with process(one):

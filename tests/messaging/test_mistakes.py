@@ -87,6 +87,14 @@ NO_MESSAGE: list[tuple[str, object, str]] = [
     ("iterator", iter([RECORD]), "for message in messages"),
 ]
 
+
+class Letter:
+    """A message whose headers are given by a method, as those of confluent-kafka are."""
+
+    def headers(self) -> None:
+        """Return none."""
+
+
 NO_CONTEXT: list[tuple[str, object, str]] = [
     ("nothing", None, "get_current"),
     ("message", RECORD, r"extract\(message\)"),
@@ -128,7 +136,7 @@ MISTAKES: Mistakes = [
     ("extract event", lambda: extract(EVENT), r"extract\(message\) for each"),
     ("extract context", lambda: extract(Context()), "is a context"),
     ("extract value", lambda: extract(b"v"), "not bytes"),
-    ("extract method", lambda: extract(message().headers), r"headers\(\)"),
+    ("extract method", lambda: extract(Letter().headers), r"headers\(\)"),
     ("extract span", lambda: extract(INVALID_SPAN), "a span"),
     ("inject message", lambda: inject(RECORD), r"message.headers"),  # type: ignore[call-overload]
     ("inject messages", lambda: inject([RECORD]), "pairs of name and value"),  # type: ignore[type-var]
