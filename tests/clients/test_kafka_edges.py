@@ -72,6 +72,8 @@ def old_producer(request: pytest.FixtureRequest, embedded: str) -> Iterator[Any]
 def test_a_broker_without_headers_gets_every_message_and_the_span_says_what_it_lacks(
     old_producer: Any, topic: str, spans: Spans, caplog: pytest.LogCaptureFixture
 ) -> None:
+    if "enable_idempotence" not in old_producer.DEFAULT_CONFIG:
+        pytest.skip("this version sends what only such a broker takes, and the embedded one is newer")
     offsets = [old_producer.send(topic, b"value", partition=0).get(10).offset for _ in range(3)]
     assert offsets == [0, 1, 2]
     assert [(span.attributes or {})[LEFT_OUT] for span in spans.sent] == [("traceparent",)] * 3
